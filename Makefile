@@ -1,0 +1,41 @@
+# edgememo. `make` lists what there is; the work is in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test lint fmt build bench deploy clean
+
+# ARGS is passed on by dev and deploy: make deploy ARGS="--env staging"
+ARGS ?=
+# The tools of the npm packages, their Node.js 22 among them, go first.
+RUN := exec env PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install the tools and packages, at pinned versions; skips what is there
+	@scripts/setup.sh
+
+dev: setup ## build the Worker and run it on this machine (PORT=8899 chooses the port)
+	@$(RUN) node scripts/dev.mjs $(ARGS)
+
+test: ## run every check and test
+	@scripts/setup.sh test
+	@$(RUN) node scripts/test.mjs
+
+lint: ## run the checks alone: formatting, clippy, licences, biome
+	@scripts/setup.sh lint
+	@$(RUN) node scripts/test.mjs lint
+
+fmt: setup ## format the Rust and JavaScript sources
+	@cargo fmt --all
+	@$(RUN) biome check --write .
+
+build: setup ## build the Worker into build/ and print its size
+	@scripts/build-worker.sh
+
+bench: build ## measure the built Worker on workerd
+	@$(RUN) node benches/run.mjs
+
+deploy: setup ## deploy to your Cloudflare account
+	@$(RUN) wrangler deploy $(ARGS)
+
+clean: ## remove what was built; keeps packages, tools and the local store
+	@rm -rf target build .wrangler/tmp tests/.artifacts

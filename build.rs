@@ -1,0 +1,41 @@
+//! Checks the definitions in `workflows/` and compiles them in.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[path = "src/definition/compile.rs"]
+mod compile;
+#[allow(dead_code, reason = "some of it is for the Worker")]
+#[path = "src/definition/model.rs"]
+mod model;
+#[path = "src/template.rs"]
+mod template;
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");
+    // The core carries no definitions.
+    if std::env::var_os("CARGO_FEATURE_WORKER").is_none() {
+        return ExitCode::SUCCESS;
+    }
+    let folder = std::env::var_os("EDGEMEMO_WORKFLOWS").map_or("workflows".into(), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    match compile::compile_folder(&folder) {
+        Ok(definitions) => {
+            let Some(out) = std::env::var_os("OUT_DIR") else { return ExitCode::FAILURE };
+            let json = serde_json::to_string(&definitions).unwrap_or_default();
+            match std::fs::write(PathBuf::from(out).join("definitions.json"), json) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    println!("cargo::error=cannot write the definitions: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                println!("cargo::error={}", mistake.to_string().replace('\n', " "));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

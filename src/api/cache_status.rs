@@ -1,0 +1,77 @@
+//! The header `Cache-Status` (RFC 9211).
+
+use std::fmt::Write as _;
+
+use crate::node::CacheReport;
+
+/// The value for a run, such as `edgememo; fwd=miss; detail=store-scheduled`. The key is for
+/// callers who have shown who they are.
+pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
+    let mut value = String::from(match report {
+        CacheReport::Hit { .. } => "edgememo; hit",
+        CacheReport::Miss { .. } => "edgememo; fwd=miss",
+        CacheReport::NotReached | CacheReport::NoCacheConfig | CacheReport::CachingDisabled => {
+            "edgememo; fwd=bypass"
+        }
+    });
+    // Why a lookup failed says more than that a write will be tried.
+    let detail = report.reason().or(report.is_store_scheduled().then_some("store-scheduled"));
+    if let Some(detail) = detail {
+        value.push_str("; detail=");
+        value.push_str(detail);
+    }
+    if let Some(key) = report.key().filter(|_| with_key) {
+        value.push_str("; key=\"");
+        push_key(&mut value, key);
+        value.push('"');
+    }
+    value
+}
+
+/// A key may hold anything: what is not plain ASCII, and what would end the quoted string, is
+/// percent-encoded.
+fn push_key(out: &mut String, key: &str) {
+    for byte in key.bytes() {
+        match byte {
+            b'"' | b'\\' | b'%' | 0..=0x20 | 0x7f.. => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+            plain => out.push(char::from(plain)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::MissReason;
+    use crate::node::NotStored;
+
+    fn miss(reason: Option<MissReason>, not_stored: Option<NotStored>) -> CacheReport {
+        CacheReport::Miss { key: "k".to_owned(), reason, not_stored }
+    }
+
+    #[test]
+    fn each_report_has_its_value() {
+        let timeout = Some(MissReason::Timeout);
+        for (report, value) in [
+            (CacheReport::Hit { key: "k".to_owned() }, "edgememo; hit"),
+            (miss(None, None), "edgememo; fwd=miss; detail=store-scheduled"),
+            (miss(timeout, None), "edgememo; fwd=miss; detail=redis-timeout"),
+            (miss(None, Some(NotStored::TtlZero)), "edgememo; fwd=miss; detail=ttl-zero"),
+            (miss(None, Some(NotStored::Failed)), "edgememo; fwd=miss"),
+            (CacheReport::NoCacheConfig, "edgememo; fwd=bypass; detail=no-cache-config"),
+            (CacheReport::CachingDisabled, "edgememo; fwd=bypass; detail=caching-disabled"),
+        ] {
+            assert_eq!(cache_status(&report, false), value);
+        }
+    }
+
+    #[test]
+    fn a_key_cannot_leave_its_quotes() {
+        let hit = CacheReport::Hit { key: "a\"; hit\\ é%\n".to_owned() };
+        let value = cache_status(&hit, true);
+        assert_eq!(value, r#"edgememo; hit; key="a%22;%20hit%5C%20%C3%A9%25%0A""#);
+    }
+}

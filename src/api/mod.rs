@@ -1,0 +1,15 @@
+//! The HTTP interface without HTTP: who may call, what a request says, what a response says.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`auth`] | API keys, and the insecure mode for local work |
+//! | [`request`] | the body of a run |
+//! | [`result`] | the body of its result |
+//! | [`problem`] | errors that are not results of a run (RFC 9457) |
+//! | [`cache_status`] | the header `Cache-Status` (RFC 9211) |
+
+pub mod auth;
+pub mod cache_status;
+pub mod problem;
+pub mod request;
+pub mod result;

@@ -1,0 +1,13 @@
+//! What is deployed: nodes, their prompts and their connections.
+//!
+//! Definitions are written in Dynamiq's workflow YAML (`workflows/*.yaml`). The build script
+//! checks them and compiles them into JSON (the `compile` module, which it shares with the tests);
+//! the Worker reads only that JSON.
+
+#[cfg(test)]
+mod compile;
+mod model;
+
+pub use model::{
+    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role, Setting,
+};

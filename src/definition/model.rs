@@ -1,0 +1,151 @@
+//! Definitions in the form in which the Worker carries them.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that is deployed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definitions {
+    /// All nodes, by id.
+    pub nodes: Vec<Node>,
+}
+
+/// A node that can be run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its id, which is part of its cache keys.
+    pub id: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Dynamiq's name of the type, such as `dynamiq.nodes.llms.OpenAI`.
+    pub node_type: String,
+    /// The first of the two caching switches.
+    pub caching: CachingConfig,
+    /// How long an execution may take.
+    pub error_handling: ErrorHandling,
+    /// What it does.
+    pub llm: Llm,
+}
+
+/// Dynamiq's `CachingConfig`: whether the node opts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CachingConfig {
+    /// Off by default.
+    pub enabled: bool,
+}
+
+/// Dynamiq's `ErrorHandling`, as far as the edge knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ErrorHandling {
+    /// For one execution; Dynamiq's default for LLM nodes is 600.
+    pub timeout_seconds: f64,
+}
+
+impl Default for ErrorHandling {
+    fn default() -> Self {
+        Self { timeout_seconds: 600.0 }
+    }
+}
+
+/// A call of a language model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Llm {
+    /// The provider's name of the model.
+    pub model: String,
+    /// Where the provider is.
+    pub connection: Connection,
+    /// What is sent.
+    pub prompt: Prompt,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// Bound on the tokens of the answer.
+    pub max_tokens: Option<u64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// For repeatable sampling.
+    pub seed: Option<i64>,
+    /// Texts at which the answer ends.
+    pub stop: Option<Vec<String>>,
+}
+
+/// A connection to a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Always from the environment.
+    pub api_key: Setting,
+    /// Base URL of the API.
+    pub url: Setting,
+}
+
+/// A text, or the name of an environment variable that holds it (`${oc.env:NAME,default}`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Setting {
+    /// Written in the definition.
+    Text(String),
+    /// Read when the Worker starts.
+    Env {
+        /// The variable.
+        name: String,
+        /// Used when the variable is not set.
+        default: Option<String>,
+    },
+}
+
+impl Setting {
+    /// The text; where it is missing, the name of the variable to set. A variable that is set to
+    /// nothing counts as not set.
+    pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Env { name, default } => env(name)
+                .filter(|value| !value.is_empty())
+                .or_else(|| default.clone())
+                .ok_or(name),
+        }
+    }
+}
+
+/// What is sent to a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// In the order in which they are sent.
+    pub messages: Vec<Message>,
+    /// Variables that the input has to have, sorted.
+    pub required: Vec<String>,
+}
+
+/// A message of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// A Jinja template, or for a static message a text.
+    pub content: String,
+    /// Sent as it is written.
+    pub is_static: bool,
+}
+
+/// Who speaks in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The default.
+    #[default]
+    User,
+    /// Instructions.
+    System,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+            Self::Assistant => "assistant",
+        }
+    }
+}

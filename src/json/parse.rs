@@ -1,0 +1,425 @@
+//! From JSON text to a tape of tokens: one pass, no recursion, nothing copied.
+
+use super::{Kind, Token};
+
+/// What a parser accepts beyond RFC 8259, and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Accept the tokens `NaN`, `Infinity` and `-Infinity`, as Python's `json` does.
+    pub non_finite: bool,
+    /// How deep arrays and objects may nest.
+    pub max_depth: usize,
+    /// How many digits an integer (a number without fraction and exponent) may have.
+    pub max_integer_digits: usize,
+}
+
+/// Python's recursion limit, near which `json.loads` gives up.
+const MAX_DEPTH: usize = 1000;
+/// Python's `sys.get_int_max_str_digits()`.
+const MAX_INTEGER_DIGITS: usize = 4300;
+
+impl Dialect {
+    /// RFC 8259 with Python's limits: what comes over HTTP.
+    pub const STRICT: Self = Self {
+        non_finite: false,
+        max_depth: MAX_DEPTH,
+        max_integer_digits: MAX_INTEGER_DIGITS,
+    };
+    /// What Python's `json.loads` accepts.
+    pub const PYTHON: Self = Self { non_finite: true, ..Self::STRICT };
+}
+
+/// Why a text is not JSON, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {position}")]
+pub struct ParseError {
+    /// Offset in bytes from the start of the text.
+    pub position: usize,
+    /// What was wrong there.
+    pub kind: ParseErrorKind,
+}
+
+/// The reasons for which a text is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// The text ends in the middle of a value.
+    #[error("unexpected end of text")]
+    UnexpectedEnd,
+    /// A value was expected.
+    #[error("expected a value")]
+    ExpectedValue,
+    /// A member's name was expected.
+    #[error("expected a name in double quotes")]
+    ExpectedName,
+    /// `:` was expected.
+    #[error("expected `:`")]
+    ExpectedColon,
+    /// `,` or the end of the array or object was expected.
+    #[error("expected `,` or the end of the array or object")]
+    ExpectedComma,
+    /// Something follows the value.
+    #[error("unexpected text after the value")]
+    TrailingText,
+    /// A control character stands unescaped in a string.
+    #[error("unescaped control character in a string")]
+    ControlCharacter,
+    /// A backslash starts something that is not an escape.
+    #[error("invalid escape in a string")]
+    InvalidEscape,
+    /// A number is not spelled as JSON spells numbers.
+    #[error("invalid number")]
+    InvalidNumber,
+    /// `NaN`, `Infinity` or `-Infinity` where they are not accepted.
+    #[error("NaN and Infinity are not JSON")]
+    NonFinite,
+    /// Arrays and objects nest deeper than [`Dialect::max_depth`].
+    #[error("nested deeper than the limit of {0} levels")]
+    TooDeep(usize),
+    /// An integer has more digits than [`Dialect::max_integer_digits`].
+    #[error("an integer has more digits than the limit of {0}")]
+    TooManyDigits(usize),
+    /// The text is larger than the tape can address (4 GiB).
+    #[error("text longer than the limit of {0} bytes")]
+    TooLong(usize),
+}
+
+type Result<T, E = ParseErrorKind> = std::result::Result<T, E>;
+
+/// Parses a whole text; the tokens come in the order of the text, containers before what they hold.
+pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Vec<Token>, ParseError> {
+    // Positions are u32, which also bounds the tape.
+    const LIMIT: usize = u32::MAX as usize;
+    if text.len() >= LIMIT {
+        return Err(ParseError { position: LIMIT, kind: ParseErrorKind::TooLong(LIMIT) });
+    }
+    let mut parser = Parser {
+        bytes: text.as_bytes(),
+        at: 0,
+        tokens: Vec::with_capacity(text.len() / 16 + 4),
+        dialect,
+    };
+    match parser.document() {
+        Ok(()) => Ok(parser.tokens),
+        Err(kind) => Err(ParseError { position: parser.at, kind }),
+    }
+}
+
+struct Parser<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    tokens: Vec<Token>,
+    dialect: Dialect,
+}
+
+/// What may come next.
+enum Expect {
+    Value,
+    /// Right after `{`.
+    NameOrEnd,
+    /// After `,` in an object.
+    Name,
+    /// Right after `[`.
+    ValueOrEnd,
+    /// After a value.
+    CommaOrEnd,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<()> {
+        // Indexes in `tokens` of the containers that are open.
+        let mut open: Vec<u32> = Vec::new();
+        let mut expect = Expect::Value;
+        loop {
+            self.skip_white_space();
+            match expect {
+                Expect::NameOrEnd if self.peek() == Some(b'}') => {
+                    self.close(&mut open);
+                    expect = Expect::CommaOrEnd;
+                }
+                Expect::NameOrEnd | Expect::Name => {
+                    self.name()?;
+                    expect = Expect::Value;
+                }
+                Expect::ValueOrEnd if self.peek() == Some(b']') => {
+                    self.close(&mut open);
+                    expect = Expect::CommaOrEnd;
+                }
+                Expect::ValueOrEnd | Expect::Value => expect = self.value(&mut open)?,
+                Expect::CommaOrEnd => {
+                    let Some(&container) = open.last() else {
+                        return if self.at == self.bytes.len() {
+                            Ok(())
+                        } else {
+                            Err(ParseErrorKind::TrailingText)
+                        };
+                    };
+                    let in_object =
+                        self.tokens.get(container as usize).is_some_and(|t| t.kind == Kind::Object);
+                    match (self.peek(), in_object) {
+                        (Some(b','), true) => {
+                            self.at += 1;
+                            expect = Expect::Name;
+                        }
+                        (Some(b','), false) => {
+                            self.at += 1;
+                            expect = Expect::Value;
+                        }
+                        (Some(b'}'), true) | (Some(b']'), false) => self.close(&mut open),
+                        (None, _) => return Err(ParseErrorKind::UnexpectedEnd),
+                        _ => return Err(ParseErrorKind::ExpectedComma),
+                    }
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, open: &mut Vec<u32>) -> Result<Expect> {
+        let kind = match self.peek() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => return self.string().map(|()| Expect::CommaOrEnd),
+            Some(b'-' | b'0'..=b'9') => return self.number().map(|()| Expect::CommaOrEnd),
+            Some(b't') => return self.literal("true", Kind::True),
+            Some(b'f') => return self.literal("false", Kind::False),
+            Some(b'n') => return self.literal("null", Kind::Null),
+            Some(b'N') => return self.non_finite("NaN"),
+            Some(b'I') => return self.non_finite("Infinity"),
+            Some(_) => return Err(ParseErrorKind::ExpectedValue),
+            None => return Err(ParseErrorKind::UnexpectedEnd),
+        };
+        if open.len() >= self.dialect.max_depth {
+            return Err(ParseErrorKind::TooDeep(self.dialect.max_depth));
+        }
+        open.push(self.tokens.len() as u32);
+        self.push(kind, self.at);
+        self.at += 1;
+        Ok(if kind == Kind::Object { Expect::NameOrEnd } else { Expect::ValueOrEnd })
+    }
+
+    fn close(&mut self, open: &mut Vec<u32>) {
+        self.at += 1;
+        let next = self.tokens.len() as u32;
+        if let Some(token) = open.pop().and_then(|index| self.tokens.get_mut(index as usize)) {
+            token.end = self.at as u32;
+            token.next = next;
+        }
+    }
+
+    fn name(&mut self) -> Result<()> {
+        match self.peek() {
+            Some(b'"') => self.string()?,
+            Some(_) => return Err(ParseErrorKind::ExpectedName),
+            None => return Err(ParseErrorKind::UnexpectedEnd),
+        }
+        self.skip_white_space();
+        match self.peek() {
+            Some(b':') => self.at += 1,
+            Some(_) => return Err(ParseErrorKind::ExpectedColon),
+            None => return Err(ParseErrorKind::UnexpectedEnd),
+        }
+        Ok(())
+    }
+
+    /// Reads a string; its token spans what is between the quotes.
+    fn string(&mut self) -> Result<()> {
+        self.at += 1;
+        let start = self.at;
+        let mut kind = Kind::String;
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    kind = Kind::EscapedString;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return Err(ParseErrorKind::ControlCharacter),
+                Some(_) => self.at += 1,
+                None => return Err(ParseErrorKind::UnexpectedEnd),
+            }
+        }
+        self.push(kind, start);
+        self.at += 1;
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<()> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                let digits = self.bytes.get(self.at + 2..self.at + 6);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return Err(ParseErrorKind::InvalidEscape);
+                }
+                self.at += 6;
+            }
+            Some(_) => return Err(ParseErrorKind::InvalidEscape),
+            None => return Err(ParseErrorKind::UnexpectedEnd),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<()> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+            if self.peek() == Some(b'I') {
+                return self.word("Infinity", start).map(drop);
+            }
+        }
+        let integer_at = self.at;
+        let digits = self.digits();
+        if digits == 0 || (digits > 1 && self.bytes.get(integer_at) == Some(&b'0')) {
+            self.at = integer_at;
+            return Err(ParseErrorKind::InvalidNumber);
+        }
+        let mut kind = Kind::Integer;
+        if self.peek() == Some(b'.') {
+            kind = Kind::Float;
+            self.at += 1;
+            if self.digits() == 0 {
+                return Err(ParseErrorKind::InvalidNumber);
+            }
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            kind = Kind::Float;
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            if self.digits() == 0 {
+                return Err(ParseErrorKind::InvalidNumber);
+            }
+        }
+        if kind == Kind::Integer && digits > self.dialect.max_integer_digits {
+            self.at = start;
+            return Err(ParseErrorKind::TooManyDigits(self.dialect.max_integer_digits));
+        }
+        self.push(kind, start);
+        Ok(())
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn literal(&mut self, word: &str, kind: Kind) -> Result<Expect> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(ParseErrorKind::ExpectedValue);
+        }
+        let start = self.at;
+        self.at += word.len();
+        self.push(kind, start);
+        Ok(Expect::CommaOrEnd)
+    }
+
+    fn non_finite(&mut self, word: &str) -> Result<Expect> {
+        self.word(word, self.at)
+    }
+
+    /// `NaN` or `Infinity`, the sign before it being read already.
+    fn word(&mut self, word: &str, start: usize) -> Result<Expect> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(ParseErrorKind::ExpectedValue);
+        }
+        if !self.dialect.non_finite {
+            self.at = start;
+            return Err(ParseErrorKind::NonFinite);
+        }
+        self.at += word.len();
+        self.push(Kind::NonFinite, start);
+        Ok(Expect::CommaOrEnd)
+    }
+
+    fn push(&mut self, kind: Kind, start: usize) {
+        let next = self.tokens.len() as u32 + 1;
+        self.tokens.push(Token { kind, start: start as u32, end: self.at as u32, next });
+    }
+
+    fn skip_white_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Document;
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, position: usize, kind: ParseErrorKind) {
+        let error = Document::parse(text, Dialect::STRICT).expect_err(text);
+        assert_eq!(error, ParseError { position, kind }, "{text}");
+    }
+
+    #[test]
+    fn malformed_texts_are_refused_with_position_and_reason() {
+        use ParseErrorKind::*;
+        refused("", 0, UnexpectedEnd);
+        refused("  ", 2, UnexpectedEnd);
+        refused("{", 1, UnexpectedEnd);
+        refused("[1", 2, UnexpectedEnd);
+        refused("\"a", 2, UnexpectedEnd);
+        refused("\"a\\", 2, UnexpectedEnd);
+        refused("{\"a\"", 4, UnexpectedEnd);
+        refused("[1,]", 3, ExpectedValue);
+        refused("{\"a\":1,}", 7, ExpectedName);
+        refused("{'a':1}", 1, ExpectedName);
+        refused("{\"a\" 1}", 5, ExpectedColon);
+        refused("[1 2]", 3, ExpectedComma);
+        refused("[1}", 2, ExpectedComma);
+        refused("{} {}", 3, TrailingText);
+        refused("\u{feff}{}", 0, ExpectedValue);
+        refused("\"\n\"", 1, ControlCharacter);
+        refused(r#""\x41""#, 1, InvalidEscape);
+        refused(r#""\u12""#, 1, InvalidEscape);
+        refused("01", 0, InvalidNumber);
+        refused("-", 1, InvalidNumber);
+        refused("1.", 2, InvalidNumber);
+        refused("1e+", 3, InvalidNumber);
+        refused("tru", 0, ExpectedValue);
+        refused("[NaN]", 1, NonFinite);
+        refused("-Infinity", 0, NonFinite);
+        refused("-Infinit", 1, ExpectedValue);
+    }
+
+    #[test]
+    fn nesting_is_bounded_and_needs_no_native_stack() {
+        let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert!(Document::parse(&deep(1000), Dialect::STRICT).is_ok());
+        refused(&deep(1001), 1000, ParseErrorKind::TooDeep(1000));
+        let unbounded = Dialect { max_depth: usize::MAX, ..Dialect::STRICT };
+        assert!(Document::parse(&deep(1_000_000), unbounded).is_ok());
+    }
+
+    #[test]
+    fn integers_are_bounded_in_digits_but_fractions_are_not() {
+        let digits = "9".repeat(4300);
+        assert!(Document::parse(&format!("-{digits}"), Dialect::STRICT).is_ok());
+        refused(&format!("-{digits}9"), 0, ParseErrorKind::TooManyDigits(4300));
+        assert!(Document::parse(&format!("{digits}9.0"), Dialect::STRICT).is_ok());
+    }
+
+    #[test]
+    fn python_accepts_the_non_finite_tokens() {
+        for text in ["NaN", "Infinity", "-Infinity", "[-Infinity, NaN]"] {
+            assert!(Document::parse(text, Dialect::PYTHON).is_ok(), "{text}");
+        }
+        assert!(Document::parse("+Infinity", Dialect::PYTHON).is_err());
+        assert!(Document::parse("-NaN", Dialect::PYTHON).is_err());
+    }
+}

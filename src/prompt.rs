@@ -1,0 +1,234 @@
+//! Prompts: Jinja templates over the input of a node, printed as Python prints.
+
+use std::fmt::Write as _;
+
+use minijinja::value::{Value as Jinja, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Output, State};
+
+use crate::definition::Prompt;
+use crate::json::{Item, Value, repr, write_string};
+use crate::template;
+
+/// Why a prompt cannot be rendered for an input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptError {
+    /// A variable that the prompt needs is not a member of the input.
+    #[error("input.{0} is missing: the prompt needs it")]
+    MissingVariable(String),
+    /// A value that a template cannot hold: an integer over 128 bits, a lone surrogate.
+    #[error("input holds {0}, which a prompt cannot print")]
+    Unprintable(&'static str),
+    /// The template failed on this input.
+    #[error("the prompt cannot be rendered for this input: {0}")]
+    Render(String),
+}
+
+/// Checks that the input has every variable that the prompt needs. `null` is enough.
+pub fn check_input(prompt: &Prompt, input: Value<'_>) -> Result<(), PromptError> {
+    match prompt.required.iter().find(|name| input.get(name).is_none()) {
+        Some(name) => Err(PromptError::MissingVariable(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The messages as a JSON array in Dynamiq's member order: `[{"content": …, "role": …}]`.
+pub fn render_messages(prompt: &Prompt, input: Value<'_>) -> Result<String, PromptError> {
+    let mut environment = template::environment();
+    environment.set_formatter(print);
+    let input = to_jinja(input)?;
+    let mut out = String::from("[");
+    for (index, message) in prompt.messages.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str("{\"content\":");
+        if message.is_static {
+            write_string(&mut out, &message.content);
+        } else {
+            write_string(&mut out, &render(&environment, &message.content, &input)?);
+        }
+        out.push_str(",\"role\":");
+        write_string(&mut out, message.role.as_str());
+        out.push('}');
+    }
+    out.push(']');
+    Ok(out)
+}
+
+fn render(env: &Environment<'_>, source: &str, input: &Jinja) -> Result<String, PromptError> {
+    env.template_from_str(source)
+        .and_then(|template| template.render(input))
+        .map_err(|error| PromptError::Render(error.to_string()))
+}
+
+fn to_jinja(value: Value<'_>) -> Result<Jinja, PromptError> {
+    Ok(match value.item() {
+        Item::Null => Jinja::from(()),
+        Item::Bool(bool) => Jinja::from(bool),
+        Item::Integer(text) => match text.parse::<i64>() {
+            Ok(number) => Jinja::from(number),
+            Err(_) => text
+                .parse::<i128>()
+                .map(Jinja::from)
+                .map_err(|_| PromptError::Unprintable("an integer over 128 bits"))?,
+        },
+        // JSON's spelling of a number is one that Rust reads.
+        Item::Float(text) => Jinja::from(text.parse::<f64>().unwrap_or(f64::NAN)),
+        Item::String(string) => match string.to_str() {
+            Some(text) => Jinja::from(text.as_ref()),
+            None => return Err(PromptError::Unprintable("a lone surrogate")),
+        },
+        Item::Array(values) => {
+            Jinja::from(values.map(to_jinja).collect::<Result<Vec<_>, _>>()?)
+        }
+        Item::Object(members) => {
+            let mut pairs = Vec::new();
+            for (name, value) in members {
+                let name = name.to_str().ok_or(PromptError::Unprintable("a lone surrogate"))?;
+                pairs.push((name.into_owned(), to_jinja(value)?));
+            }
+            Jinja::from_pairs(pairs)
+        }
+    })
+}
+
+/// Prints a value as Python's `str()` does.
+fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Jinja) -> Result<(), Error> {
+    let failed = |_| Error::new(ErrorKind::WriteFailure, "out of memory");
+    match value.as_str() {
+        Some(text) => out.write_str(text).map_err(failed),
+        None if value.is_undefined() => Ok(()),
+        None => {
+            let mut text = String::new();
+            write_repr(&mut text, value)?;
+            out.write_str(&text).map_err(failed)
+        }
+    }
+}
+
+/// Appends what Python's `repr()` prints.
+fn write_repr(out: &mut String, value: &Jinja) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::None => out.push_str("None"),
+        ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
+        ValueKind::Number if value.is_integer() => out.push_str(&value.to_string()),
+        ValueKind::Number => out.push_str(&repr_float(f64::try_from(value.clone())?)),
+        ValueKind::String => write_repr_string(out, value.as_str().unwrap_or_default()),
+        ValueKind::Seq => {
+            out.push('[');
+            for (index, item) in value.try_iter()?.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, &item)?;
+            }
+            out.push(']');
+        }
+        ValueKind::Map => {
+            out.push('{');
+            for (index, name) in value.try_iter()?.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, &name)?;
+                out.push_str(": ");
+                write_repr(out, &value.get_item(&name)?)?;
+            }
+            out.push('}');
+        }
+        kind => {
+            let message = format!("a prompt cannot print {kind}");
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+    }
+    Ok(())
+}
+
+/// `repr` of a float, which differs from JSON's spelling in what JSON does not have.
+fn repr_float(value: f64) -> String {
+    if value.is_nan() {
+        "nan".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "inf" } else { "-inf" }.to_owned()
+    } else {
+        repr(value)
+    }
+}
+
+fn write_repr_string(out: &mut String, text: &str) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{Message, Role};
+    use crate::json::{Dialect, Document};
+
+    fn prompt(content: &str) -> Prompt {
+        let message =
+            Message { role: Role::User, content: content.to_owned(), is_static: false };
+        let required = template::required_parameters(content).unwrap().into_iter().collect();
+        Prompt { messages: vec![message], required }
+    }
+
+    fn rendered(content: &str, input: &str) -> Result<String, PromptError> {
+        let document = Document::parse(input, Dialect::STRICT).unwrap();
+        let prompt = prompt(content);
+        check_input(&prompt, document.root())?;
+        render_messages(&prompt, document.root())
+    }
+
+    #[test]
+    fn values_print_as_python_prints_them() {
+        let input = r#"{"v": {"b": [1.0, null, true, "it's", 1e16], "a": 18446744073709551616}}"#;
+        assert_eq!(
+            rendered("{{ v }}|{{ v.b[2] }}|{{ v.none }}|{{ v.b[0] }}", input).unwrap(),
+            r#"[{"content":"{'b': [1.0, None, True, \"it's\", 1e+16], 'a': 18446744073709551616}|True||1.0","role":"user"}]"#
+        );
+    }
+
+    #[test]
+    fn nothing_is_escaped_and_one_trailing_newline_goes() {
+        assert_eq!(
+            rendered("{{ v }}\n", r#"{"v": "<b>&'"}"#).unwrap(),
+            r#"[{"content":"<b>&'","role":"user"}]"#
+        );
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_and_null_is_enough() {
+        let missing = PromptError::MissingVariable("text".to_owned());
+        assert_eq!(rendered("{{ text }}", r#"{"txt": 1}"#), Err(missing));
+        assert!(rendered("{{ text }}", r#"{"text": null}"#).unwrap().contains("\"None\""));
+    }
+
+    #[test]
+    fn what_cannot_be_printed_exactly_is_refused() {
+        let big = format!(r#"{{"v": {}}}"#, "9".repeat(60));
+        assert!(matches!(rendered("{{ v }}", &big), Err(PromptError::Unprintable(_))));
+        let lone = r#"{"v": "\ud800"}"#;
+        assert!(matches!(rendered("{{ v }}", lone), Err(PromptError::Unprintable(_))));
+        assert!(matches!(rendered("{{ v | nope }}", r#"{"v":1}"#), Err(PromptError::Render(_))));
+    }
+}

@@ -1,0 +1,167 @@
+//! A Redis in memory, for tests: its clock is set by hand, and it can be told to fail.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use super::engine::{self, Row, Rows};
+use super::{Command, Redis, RedisError, Reply};
+
+/// A store that lives as long as the value.
+#[derive(Debug, Default)]
+pub struct Memory {
+    rows: RefCell<HashMap<String, Row>>,
+    now: Cell<u64>,
+    journal: RefCell<Vec<String>>,
+    fault: RefCell<Option<Fault>>,
+}
+
+/// What goes wrong from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Every call fails without having done anything.
+    Fails(RedisError),
+    /// Every call fails, but what it asked for was done.
+    FailsButDone(RedisError),
+    /// Every command is answered with this.
+    Answers(Reply),
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.now.set(self.now.get().saturating_add(by));
+    }
+
+    /// Sets or clears what goes wrong.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        *self.fault.borrow_mut() = fault;
+    }
+
+    /// The names of the commands that came, in order, since the last call.
+    pub fn take_journal(&self) -> Vec<String> {
+        self.journal.take()
+    }
+
+    fn apply(&self, commands: &[Command<'_>]) -> Vec<Reply> {
+        let mut rows = self.rows.borrow_mut();
+        commands
+            .iter()
+            .map(|command| {
+                let Ok(reply) = engine::execute(&mut *rows, command, self.now.get());
+                reply
+            })
+            .collect()
+    }
+}
+
+impl Redis for Memory {
+    async fn execute(
+        &self,
+        commands: &[Command<'_>],
+        _deadline: Duration,
+    ) -> Result<Vec<Reply>, RedisError> {
+        let names = commands.iter().filter_map(|c| c.args().into_iter().next());
+        self.journal.borrow_mut().extend(names.map(std::borrow::Cow::into_owned));
+        match self.fault.borrow().clone() {
+            None => Ok(self.apply(commands)),
+            Some(Fault::Fails(error)) => Err(error),
+            Some(Fault::FailsButDone(error)) => {
+                self.apply(commands);
+                Err(error)
+            }
+            Some(Fault::Answers(reply)) => Ok(vec![reply; commands.len()]),
+        }
+    }
+}
+
+impl Rows for HashMap<String, Row> {
+    type Error = Infallible;
+
+    fn get(&mut self, key: &str) -> Result<Option<Row>, Infallible> {
+        Ok(HashMap::get(self, key).cloned())
+    }
+
+    fn expiry(&mut self, key: &str) -> Result<Option<Option<u64>>, Infallible> {
+        Ok(HashMap::get(self, key).map(|row| row.expires_at))
+    }
+
+    fn put(&mut self, key: &str, value: &str, expires_at: Option<u64>) -> Result<(), Infallible> {
+        self.insert(key.to_owned(), Row { value: value.to_owned(), expires_at });
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), Infallible> {
+        HashMap::remove(self, key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::redis::Expiry;
+
+    fn run(memory: &Memory, command: Command<'_>) -> Reply {
+        block_on(memory.execute(&[command], Duration::MAX)).unwrap().remove(0)
+    }
+
+    #[test]
+    fn an_entry_is_gone_when_its_time_is_over() {
+        let memory = Memory::new();
+        assert_eq!(run(&memory, Command::store("k", "v", Some(2))), Reply::ok());
+        memory.advance(Duration::from_millis(1999));
+        assert_eq!(run(&memory, Command::get("k")), Reply::Text("v".to_owned()));
+        assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(1));
+        memory.advance(Duration::from_millis(1));
+        assert_eq!(run(&memory, Command::get("k")), Reply::Nil);
+        assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(-2));
+        assert_eq!(run(&memory, Command::Del(vec!["k".into()])), Reply::Integer(0));
+    }
+
+    #[test]
+    fn nx_writes_only_where_nothing_lives() {
+        let memory = Memory::new();
+        let claim = |value: &'static str| Command::Set {
+            key: "k".into(),
+            value: value.into(),
+            expiry: Some(Expiry::Milliseconds(10)),
+            if_absent: true,
+        };
+        assert_eq!(run(&memory, claim("a")), Reply::ok());
+        assert_eq!(run(&memory, claim("b")), Reply::Nil);
+        memory.advance(Duration::from_millis(10));
+        assert_eq!(run(&memory, claim("c")), Reply::ok());
+        assert_eq!(run(&memory, Command::get("k")), Reply::Text("c".to_owned()));
+    }
+
+    #[test]
+    fn without_a_ttl_an_entry_stays() {
+        let memory = Memory::new();
+        run(&memory, Command::store("k", "v", Some(1)));
+        run(&memory, Command::store("k", "w", None));
+        memory.advance(Duration::from_secs(1 << 40));
+        assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(-1));
+        assert_eq!(run(&memory, Command::get("k")), Reply::Text("w".to_owned()));
+    }
+
+    #[test]
+    fn a_value_that_no_row_can_hold_is_refused_by_name() {
+        let memory = Memory::new();
+        let value = "v".repeat(engine::MAX_VALUE_BYTES + 1);
+        let Reply::Error(error) = run(&memory, Command::store("k", &value, None)) else {
+            panic!("taken")
+        };
+        assert!(error.starts_with("ERR value too large: 1900001 bytes"), "{error}");
+        assert_eq!(run(&memory, Command::get("k")), Reply::Nil);
+    }
+}

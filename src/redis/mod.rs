@@ -1,0 +1,59 @@
+//! Redis: one command layer, several transports.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`command`] | the commands the cache uses, and their replies |
+//! | [`dialect`] | Upstash's REST dialect, both sides of it |
+//! | [`rest`] | a client for that dialect over any HTTP client |
+//! | [`engine`] | what the commands do to a table of rows: the embedded store and the memory store |
+//! | [`memory`] | a store in memory for tests, with faults that can be injected |
+
+pub mod command;
+pub mod dialect;
+pub mod engine;
+pub mod memory;
+pub mod rest;
+
+use std::time::Duration;
+
+pub use command::{Command, Expiry, Reply};
+
+/// A connection to a Redis.
+///
+/// Futures need not be `Send`: a Worker is single-threaded.
+#[expect(async_fn_in_trait, reason = "callers never need to name the future or its bounds")]
+pub trait Redis {
+    /// Sends the commands in one round trip and returns as many replies, in their order.
+    ///
+    /// The deadline starts when the transport does. An error means that nothing is known of any
+    /// of the commands; a command that Redis refused is a [`Reply::Error`].
+    async fn execute(
+        &self,
+        commands: &[Command<'_>],
+        deadline: Duration,
+    ) -> Result<Vec<Reply>, RedisError>;
+}
+
+/// Why there are no replies. None of the messages holds a token, a URL or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// No connection.
+    #[error("Redis cannot be reached")]
+    Unreachable,
+    /// No complete reply within the deadline.
+    #[error("Redis did not answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// The token or the password was refused.
+    #[error("Redis refused the credentials (check UPSTASH_REDIS_REST_TOKEN)")]
+    Unauthorized,
+    /// An HTTP status that is neither a reply nor an error of Redis.
+    #[error("Redis answered with HTTP status {0}")]
+    Status(u16),
+    /// An answer that is not of Redis: a proxy's page, something truncated.
+    #[error("Redis answered with something that is not a reply")]
+    BadReply,
+    /// An answer larger than the limit.
+    #[error("Redis answered with more than {0} bytes")]
+    ReplyTooLarge(usize),
+}

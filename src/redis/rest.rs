@@ -1,0 +1,134 @@
+//! Redis over HTTP: a client for Upstash's REST dialect.
+
+use std::time::Duration;
+
+use super::dialect::{read_replies, write_request};
+use super::{Command, Redis, RedisError, Reply};
+use crate::http::{HttpClient, HttpError, Request, Secret};
+
+/// Largest answer that is read. Upstash refuses requests over 1 MB on its free plan and 10 MB on
+/// others, so that no larger value can have been written.
+pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+
+/// A Redis behind Upstash's REST dialect.
+#[derive(Debug)]
+pub struct Rest<H> {
+    http: H,
+    command_url: String,
+    pipeline_url: String,
+    token: Option<Secret>,
+}
+
+impl<H: HttpClient> Rest<H> {
+    /// A client for the Redis at `url`. The embedded store takes no token.
+    pub fn new(http: H, url: &str, token: Option<Secret>) -> Self {
+        let base = url.trim_end_matches('/');
+        Self {
+            http,
+            command_url: format!("{base}/"),
+            pipeline_url: format!("{base}/pipeline"),
+            token,
+        }
+    }
+}
+
+impl<H: HttpClient> Redis for Rest<H> {
+    async fn execute(
+        &self,
+        commands: &[Command<'_>],
+        deadline: Duration,
+    ) -> Result<Vec<Reply>, RedisError> {
+        let single = commands.len() == 1;
+        let request = Request {
+            url: if single { &self.command_url } else { &self.pipeline_url },
+            bearer: self.token.as_ref(),
+            body: &write_request(commands),
+            deadline,
+            max_response_bytes: MAX_RESPONSE_BYTES,
+        };
+        let response = self.http.post(request).await?;
+        match response.status {
+            401 | 403 => return Err(RedisError::Unauthorized),
+            // A single command that Redis refuses is a 400 with its error.
+            200 | 400 => {}
+            status => return Err(RedisError::Status(status)),
+        }
+        let body = std::str::from_utf8(&response.body).map_err(|_| RedisError::BadReply)?;
+        read_replies(body, commands.len()).ok_or(RedisError::BadReply)
+    }
+}
+
+impl From<HttpError> for RedisError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable => Self::Unreachable,
+            HttpError::Timeout(deadline) => Self::Timeout(deadline),
+            HttpError::TooLarge(limit) => Self::ReplyTooLarge(limit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::http::Response;
+
+    /// Answers every request with the same, and keeps what was asked.
+    struct Canned {
+        answer: Result<Response, HttpError>,
+        asked: RefCell<Vec<(String, String)>>,
+    }
+
+    impl HttpClient for &Canned {
+        async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
+            self.asked.borrow_mut().push((request.url.to_owned(), request.body.to_owned()));
+            self.answer.clone()
+        }
+    }
+
+    fn get(answer: Result<(u16, &str), HttpError>) -> Result<Vec<Reply>, RedisError> {
+        let answer = answer.map(|(status, body)| Response { status, body: body.into() });
+        let canned = Canned { answer, asked: RefCell::default() };
+        let token = Some(Secret::new("token"));
+        let rest = Rest::new(&canned, "https://redis.example/base/", token);
+        let replies = block_on(rest.execute(&[Command::get("k")], Duration::from_millis(5)));
+        let asked = canned.asked.borrow();
+        let expected = ("https://redis.example/base/".to_owned(), r#"["GET","k"]"#.to_owned());
+        assert_eq!(*asked, [expected], "one round trip");
+        replies
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        assert_eq!(get(Ok((200, r#"{"result":"v"}"#))), Ok(vec![Reply::Text("v".to_owned())]));
+        assert_eq!(get(Ok((200, r#"{"result":null}"#))), Ok(vec![Reply::Nil]));
+        let wrong_type = "WRONGTYPE Operation against a key";
+        assert_eq!(
+            get(Ok((400, &format!(r#"{{"error":"{wrong_type}"}}"#)))),
+            Ok(vec![Reply::Error(wrong_type.to_owned())])
+        );
+        assert_eq!(get(Ok((401, r#"{"error":"WRONGPASS"}"#))), Err(RedisError::Unauthorized));
+        assert_eq!(get(Ok((500, "<html>"))), Err(RedisError::Status(500)));
+        assert_eq!(get(Ok((302, ""))), Err(RedisError::Status(302)));
+        assert_eq!(get(Ok((200, "<html>"))), Err(RedisError::BadReply));
+        assert_eq!(get(Ok((400, "<html>"))), Err(RedisError::BadReply));
+        assert_eq!(get(Ok((200, r#"{"result":"v"#))), Err(RedisError::BadReply));
+        assert_eq!(get(Err(HttpError::Unreachable)), Err(RedisError::Unreachable));
+    }
+
+    #[test]
+    fn several_commands_are_one_pipeline() {
+        let body = br#"[{"result":"OK"},{"error":"ERR x"}]"#.to_vec();
+        let canned =
+            Canned { answer: Ok(Response { status: 200, body }), asked: RefCell::default() };
+        let rest = Rest::new(&canned, "https://redis.example", None);
+        let commands = [Command::store("k", "v", None), Command::get("k")];
+        let replies = block_on(rest.execute(&commands, Duration::from_millis(5)));
+        assert_eq!(replies, Ok(vec![Reply::ok(), Reply::Error("ERR x".to_owned())]));
+        assert_eq!(canned.asked.borrow().first().unwrap().0, "https://redis.example/pipeline");
+    }
+}

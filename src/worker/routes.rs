@@ -1,0 +1,312 @@
+//! Which request does what.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use percent_encoding::percent_decode_str;
+use web_sys::{Request, Response};
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+use worker::{Context, Env, console_log};
+
+use super::fetch::{BodyError, GlobalFetch, read_body};
+use super::response::Answer;
+use super::settings::{self, App, DeployedNode};
+use crate::api::auth::{Caller, Credentials, authenticate};
+use crate::api::cache_status::cache_status;
+use crate::api::problem::{Code, Problem};
+use crate::api::request::RunRequest;
+use crate::api::result::{self, RunnableResult};
+use crate::cache::WriteOutcome;
+use crate::json::{Dialect, Document, write_string};
+use crate::node::{CacheReport, Event, Finished, NoCallbacks, NodeError, OpenAi, Run, Trace, run};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = randomUUID)]
+    fn random_uuid() -> String;
+}
+
+/// What a path stands for.
+enum Route<'p> {
+    Health,
+    Nodes,
+    RunNode(Cow<'p, str>),
+}
+
+impl<'p> Route<'p> {
+    fn of(path: &'p str) -> Option<Self> {
+        let mut segments = path.strip_prefix('/')?.split('/');
+        let first = (segments.next()?, segments.next(), segments.next(), segments.next());
+        match (first, segments.next()) {
+            (("healthz", None, None, None), None) => Some(Self::Health),
+            (("v1", Some("nodes"), None, None), None) => Some(Self::Nodes),
+            (("v1", Some("nodes"), Some(id), Some("run")), None) => {
+                Some(Self::RunNode(percent_decode_str(id).decode_utf8().ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    fn allow(&self) -> &'static str {
+        match self {
+            Self::Health | Self::Nodes => "GET, HEAD",
+            Self::RunNode(_) => "POST",
+        }
+    }
+}
+
+/// Answers any request.
+pub(super) async fn handle(request: Request, env: &Env, context: &Context) -> Response {
+    let (url, method) = (request.url(), request.method());
+    let (origin, path) = split_url(&url);
+    let answer = route(&request, &method, origin, path, env, context).await;
+    let answer = answer.unwrap_or_else(Answer::from);
+    // What a run gives is the caller's alone.
+    let private = path.starts_with("/v1");
+    let answer =
+        if private { answer.with_header("cache-control", "private, no-store") } else { answer };
+    answer.into_response(method == "HEAD")
+}
+
+async fn route(
+    request: &Request,
+    method: &str,
+    origin: &str,
+    path: &str,
+    env: &Env,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    let Some(route) = Route::of(path) else {
+        let detail = "this path is not part of the API; runs are POST /v1/nodes/{id}/run";
+        return Err(Problem::new(Code::NotFound, detail));
+    };
+    if !route.allow().split(", ").any(|allowed| allowed == method) {
+        let detail = format!("use {}", route.allow());
+        let problem = Problem::new(Code::MethodNotAllowed, detail);
+        return Ok(Answer::from(problem).with_header("allow", route.allow()));
+    }
+    if let Route::Health = route {
+        return Ok(Answer::json(200, "{\"status\":\"ok\"}".to_owned()));
+    }
+    let app = settings::app(env)?;
+    let caller = match caller(&app, request, origin) {
+        Ok(caller) => caller,
+        Err(problem) if problem.code == Code::Unauthenticated => {
+            return Ok(Answer::from(problem).with_header("www-authenticate", "Bearer"));
+        }
+        Err(problem) => return Err(problem),
+    };
+    match route {
+        Route::Health => Err(Problem::new(Code::Internal, "health was answered already")),
+        Route::Nodes => Ok(Answer::json(200, list_nodes(&app))),
+        Route::RunNode(id) => {
+            let Some(node) = app.nodes.iter().find(|node| node.definition.id == id) else {
+                let detail = "no node of this id is deployed; GET /v1/nodes lists them";
+                return Err(Problem::new(Code::NodeNotFound, detail));
+            };
+            let body = read_request_body(&app, request).await?;
+            run_node(&app, caller, node, &body, context).await
+        }
+    }
+}
+
+/// Scheme and authority, and the path.
+fn split_url(url: &str) -> (&str, &str) {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let path = url.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
+    path.and_then(|path| url.split_at_checked(path)).unwrap_or((url, "/"))
+}
+
+fn caller<'a>(app: &'a App, request: &Request, origin: &str) -> Result<Caller<'a>, Problem> {
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let bearer = || {
+        let value = header("authorization")?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    let key = header("x-edgememo-api-key").or_else(|| header("x-api-key")).or_else(bearer);
+    // Only insecure mode asks where a page came from.
+    let page_origin = if app.insecure { header("origin") } else { None };
+    let credentials =
+        Credentials { key: key.as_deref(), url_origin: origin, origin: page_origin.as_deref() };
+    authenticate(app.api_keys.as_ref(), app.insecure, credentials)
+}
+
+async fn read_request_body(app: &App, request: &Request) -> Result<String, Problem> {
+    let limit = app.max_body_bytes;
+    let body =
+        read_body(&request.headers(), limit, || request.array_buffer(), || request.body()).await;
+    match body {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map_err(|_| Problem::new(Code::InvalidJson, "the body is not UTF-8")),
+        Err(BodyError::TooLarge) => Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("the limit is {limit} bytes (setting MAX_BODY_BYTES)"),
+        )),
+        Err(BodyError::Broken(_)) => {
+            Err(Problem::new(Code::BodyUnreadable, "the body ended early; send it again"))
+        }
+    }
+}
+
+/// Runs a node:
+///
+/// 1. the body is parsed;
+/// 2. its fields are checked, which gives a failed result when they are wrong;
+/// 3. the caller has to cover the namespace;
+/// 4. the provider has to have a key;
+/// 5. the node is run;
+/// 6. response first, then the write and the log line.
+async fn run_node(
+    app: &Rc<App>,
+    caller: Caller<'_>,
+    node: &DeployedNode,
+    body: &str,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    let run_id = random_uuid();
+    // 1.
+    let document = Document::parse(body, Dialect::STRICT)
+        .map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))?;
+    // 2.
+    let request = match RunRequest::parse(document.root(), &app.cache_defaults) {
+        Ok(request) => request,
+        Err(error) => {
+            let input = document.root().get("input").map_or("null", |input| input.raw());
+            let finished = Finished::refused(NodeError::Validation(error.to_string()));
+            log_run(&run_id, node, caller.id(), &finished, None);
+            return Ok(answer(&run_id, input, &finished, None, caller));
+        }
+    };
+    // 3.
+    if let Some(cache) = &request.cache {
+        caller.check_namespace(cache.namespace.as_deref())?;
+    }
+    // 4.
+    let (url, api_key) = node.connection.as_ref().map_err(|variable| {
+        let detail = format!(
+            "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"
+        );
+        Problem::new(Code::ProviderKeyMissing, detail)
+    })?;
+    // 5.
+    let llm = OpenAi::new(&node.definition, GlobalFetch, url, api_key);
+    let given =
+        Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
+    let (mut finished, events) = if request.trace {
+        let trace = Trace::new();
+        let finished = run(&llm, given, &app.cache, &trace).await;
+        (finished, Some(trace.into_events()))
+    } else {
+        (run(&llm, given, &app.cache, &NoCallbacks).await, None)
+    };
+    // 6.
+    let answer = answer(&run_id, request.input.raw(), &finished, events.as_deref(), caller);
+    match finished.write.take() {
+        None => log_run(&run_id, node, caller.id(), &finished, None),
+        Some(entry) => {
+            let (app, caller) = (Rc::clone(app), caller.id().to_owned());
+            let id = node.definition.id.clone();
+            context.wait_until(async move {
+                let outcome = app.cache.store(&entry).await;
+                if let Some(node) = app.nodes.iter().find(|node| node.definition.id == id) {
+                    log_run(&run_id, node, &caller, &finished, Some(outcome));
+                }
+            });
+        }
+    }
+    Ok(answer)
+}
+
+fn answer(
+    run_id: &str,
+    input: &str,
+    finished: &Finished,
+    trace: Option<&[Event]>,
+    caller: Caller<'_>,
+) -> Answer {
+    let body = RunnableResult { run_id, input, finished, trace }.to_json();
+    let mut answer = Answer::json(result::status(&finished.result), body);
+    if finished.cache != CacheReport::NotReached {
+        let value = cache_status(&finished.cache, caller.is_authenticated());
+        answer = answer.with_header("cache-status", value);
+    }
+    let timings = [("cache", finished.lookup_ms), ("execute", finished.execute_ms)];
+    let timings: Vec<String> = timings
+        .into_iter()
+        .filter_map(|(name, ms)| ms.map(|ms| format!("{name};dur={ms}")))
+        .collect();
+    if timings.is_empty() {
+        return answer;
+    }
+    answer.with_header("server-timing", timings.join(", "))
+}
+
+/// One structured line per run, with nothing of what was said in it.
+fn log_run(
+    run_id: &str,
+    node: &DeployedNode,
+    caller: &str,
+    finished: &Finished,
+    write: Option<WriteOutcome>,
+) {
+    let mut line = String::from("{\"event\":\"run\"");
+    let mut member = |name: &str, value: Option<&str>| {
+        line.push_str(",\"");
+        line.push_str(name);
+        line.push_str("\":");
+        match value {
+            Some(value) => write_string(&mut line, value),
+            None => line.push_str("null"),
+        }
+    };
+    member("run_id", Some(run_id));
+    member("node", Some(&node.definition.id));
+    member("caller", Some(caller));
+    member("error", finished.result.as_ref().err().map(NodeError::type_name));
+    member("cache", Some(finished.cache.status()));
+    member("reason", finished.cache.reason());
+    member("write", write.map(WriteOutcome::as_str));
+    for (name, ms) in [("lookup_ms", finished.lookup_ms), ("execute_ms", finished.execute_ms)] {
+        if let Some(ms) = ms {
+            line.push_str(&format!(",\"{name}\":{ms}"));
+        }
+    }
+    line.push('}');
+    console_log!("{line}");
+}
+
+/// `{"nodes": […]}`: what can be run and with which variables.
+fn list_nodes(app: &App) -> String {
+    let mut out = String::from("{\"nodes\":[");
+    for (index, DeployedNode { definition, .. }) in app.nodes.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str("{\"id\":");
+        write_string(&mut out, &definition.id);
+        out.push_str(",\"name\":");
+        match &definition.name {
+            Some(name) => write_string(&mut out, name),
+            None => out.push_str("null"),
+        }
+        out.push_str(",\"type\":");
+        write_string(&mut out, &definition.node_type);
+        out.push_str(",\"model\":");
+        write_string(&mut out, &definition.llm.model);
+        out.push_str(",\"input\":[");
+        for (index, name) in definition.llm.prompt.required.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_string(&mut out, name);
+        }
+        out.push_str("],\"caching\":");
+        out.push_str(if definition.caching.enabled { "true" } else { "false" });
+        out.push('}');
+    }
+    out.push_str("]}");
+    out
+}

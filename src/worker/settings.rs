@@ -1,0 +1,148 @@
+//! The environment of the Worker, read once per isolate: it cannot change while one lives.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::rc::Rc;
+use std::str::FromStr;
+use std::time::Duration;
+
+use worker::wasm_bindgen::JsValue;
+use worker::{Env, js_sys};
+
+use super::fetch::GlobalFetch;
+use super::store::{Embedded, Store};
+use crate::api::auth::ApiKeys;
+use crate::api::problem::{Code, Problem};
+use crate::api::request::CacheDefaults;
+use crate::cache::{Cache, Deadlines};
+use crate::definition::{Definitions, Node};
+use crate::http::Secret;
+use crate::redis::rest::Rest;
+
+/// What the build script made of `workflows/`.
+const DEFINITIONS: &str = include_str!(concat!(env!("OUT_DIR"), "/definitions.json"));
+
+/// Largest body of a request, unless `MAX_BODY_BYTES` says otherwise.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Everything that requests share.
+pub(super) struct App {
+    pub nodes: Vec<DeployedNode>,
+    pub api_keys: Option<ApiKeys>,
+    pub insecure: bool,
+    pub max_body_bytes: usize,
+    pub cache_defaults: CacheDefaults,
+    pub cache: Cache<Store>,
+}
+
+/// A node with its connection.
+pub(super) struct DeployedNode {
+    pub definition: Node,
+    /// Base URL and key of the provider, or the variable that is not set.
+    pub connection: Result<(String, Secret), String>,
+}
+
+thread_local! {
+    static APP: OnceCell<Result<Rc<App>, Problem>> = const { OnceCell::new() };
+}
+
+/// The settings, or what is wrong with them.
+pub(super) fn app(env: &Env) -> Result<Rc<App>, Problem> {
+    APP.with(|app| app.get_or_init(|| read(env).map(Rc::new)).clone())
+}
+
+/// A variable or a secret; one that is empty is not set.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string()?;
+    Some(value).filter(|value| !value.is_empty())
+}
+
+fn read(env: &Env) -> Result<App, Problem> {
+    let api_keys = variable(env, "EDGEMEMO_API_KEYS")
+        .map(|json| {
+            ApiKeys::parse(&json).map_err(|error| {
+                Problem::new(Code::ApiKeysInvalid, format!("EDGEMEMO_API_KEYS: {error}"))
+            })
+        })
+        .transpose()?;
+    let definitions: Definitions = serde_json::from_str(DEFINITIONS)
+        .map_err(|error| Problem::new(Code::Internal, format!("definitions: {error}")))?;
+    let deadlines = Deadlines::default();
+    let milliseconds = |name, default| {
+        Ok::<_, Problem>(number(env, name)?.map_or(default, Duration::from_millis))
+    };
+    let deadlines = Deadlines {
+        lookup: milliseconds("CACHE_LOOKUP_TIMEOUT_MS", deadlines.lookup)?,
+        write: milliseconds("CACHE_WRITE_TIMEOUT_MS", deadlines.write)?,
+    };
+    Ok(App {
+        nodes: definitions.nodes.into_iter().map(|node| deploy(env, node)).collect(),
+        api_keys,
+        insecure: variable(env, "EDGEMEMO_INSECURE").is_some_and(|value| value == "true"),
+        max_body_bytes: number(env, "MAX_BODY_BYTES")?.unwrap_or(MAX_BODY_BYTES),
+        cache_defaults: CacheDefaults {
+            namespace: variable(env, "CACHE_NAMESPACE"),
+            ttl: number(env, "CACHE_TTL")?,
+            max_ttl: number(env, "CACHE_MAX_TTL")?,
+        },
+        cache: Cache::new(store(env)?, deadlines),
+    })
+}
+
+/// A setting that is a whole number.
+pub(super) fn number<T: FromStr<Err: fmt::Display>>(
+    env: &Env,
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = variable(env, name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| invalid(format!("{name} has to be a number: {error}")))
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(Code::SettingsInvalid, detail)
+}
+
+fn deploy(env: &Env, definition: Node) -> DeployedNode {
+    let connection = &definition.llm.connection;
+    let resolve = |setting: &crate::definition::Setting| {
+        setting.resolve(|name| variable(env, name)).map_err(str::to_owned)
+    };
+    let connection = resolve(&connection.url)
+        .and_then(|url| Ok((url, Secret::new(resolve(&connection.api_key)?))));
+    DeployedNode { definition, connection }
+}
+
+/// Upstash's names for a Redis over HTTP, and those of Vercel's marketplace.
+const REST_SETTINGS: [(&str, &str); 2] = [
+    ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
+    ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
+];
+
+/// The Redis that the settings name; without any, the embedded store.
+fn store(env: &Env) -> Result<Store, Problem> {
+    for (url_name, token_name) in REST_SETTINGS {
+        match (variable(env, url_name), variable(env, token_name)) {
+            (None, None) => {}
+            (Some(url), Some(token)) => {
+                if !(url.starts_with("https://") || url.starts_with("http://")) {
+                    return Err(invalid(format!("{url_name} has to start with https://")));
+                }
+                return Ok(Store::Rest(Rest::new(GlobalFetch, &url, Some(Secret::new(token)))));
+            }
+            (Some(_), None) => {
+                return Err(invalid(format!("{url_name} is set, but {token_name} is not")));
+            }
+            (None, Some(_)) => {
+                return Err(invalid(format!("{token_name} is set, but {url_name} is not")));
+            }
+        }
+    }
+    Embedded::new(env).map(Store::Embedded).ok_or_else(|| {
+        invalid(
+            "no Redis is configured and the embedded store has no binding: set \
+             UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or bind EMBEDDED to the Durable \
+             Object class EmbeddedShard"
+                .to_owned(),
+        )
+    })
+}

@@ -1,0 +1,75 @@
+/** The two stores of the Worker behind one face, so that the same tests run over both. */
+import { startRedis } from "./redis.mjs";
+import { startUpstashFront } from "./upstash-front.mjs";
+
+/** Names of the stores, as they stand in test titles. */
+export const STORES = ["redis", "embedded"];
+
+/**
+ * @typedef {object} Store
+ * @property {Record<string, string>} env what the Worker is told about it
+ * @property {(worker: object) => void} attach called once the Worker runs
+ * @property {(key: string) => Promise<string | null>} get
+ * @property {(key: string, value: string) => Promise<void>} set
+ * @property {(key: string) => Promise<number>} pttl milliseconds, -1 without expiry, -2 without key
+ * @property {() => Promise<[Buffer, Buffer][]>} dump
+ * @property {() => Promise<boolean>} touched whether the Worker ever contacted it
+ * @property {() => Promise<void>} reset
+ * @property {() => Promise<void>} close
+ * @property {object} [front] only of the real Redis: the journal and the faults
+ */
+
+/** @returns {Promise<Store>} */
+export function startStore(kind) {
+  return kind === "redis" ? startRedisStore() : startEmbeddedStore();
+}
+
+/** A real Redis behind Upstash's dialect. Tests look into it past the front and its journal. */
+async function startRedisStore() {
+  const redis = await startRedis();
+  const front = await startUpstashFront(redis);
+  return {
+    env: { UPSTASH_REDIS_REST_URL: front.url, UPSTASH_REDIS_REST_TOKEN: front.token },
+    front,
+    client: redis.client,
+    attach() {},
+    get: (key) => redis.client.get(key),
+    set: async (key, value) => void (await redis.client.set(key, value)),
+    pttl: (key) => redis.client.pTTL(key),
+    dump: redis.dump,
+    touched: async () => front.connections > 0,
+    reset: () => front.reset(),
+    async close() {
+      await front.close();
+      await redis.close();
+    },
+  };
+}
+
+/** The Worker's own Durable Objects, reached through the test service in front of them. */
+async function startEmbeddedStore() {
+  let embedded;
+  async function command(...parts) {
+    const response = await fetch(embedded.url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${embedded.token}` },
+      body: JSON.stringify(parts),
+    });
+    const { result, error } = await response.json();
+    if (error !== undefined) throw new Error(error);
+    return result;
+  }
+  return {
+    env: {},
+    attach(worker) {
+      embedded = worker.embedded;
+    },
+    get: (key) => command("GET", key),
+    set: async (key, value) => void (await command("SET", key, value)),
+    pttl: (key) => command("PTTL", key),
+    dump: () => embedded.dump(),
+    touched: async () => (await embedded.touched()) > 0,
+    async reset() {},
+    async close() {},
+  };
+}

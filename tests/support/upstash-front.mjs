@@ -1,0 +1,143 @@
+/**
+ * Upstash's REST dialect in front of a Redis of our own, as far as the cache and the official
+ * client need it: `POST /` with one command as a JSON array, `POST /pipeline` with several, a
+ * Bearer token, `{"result"}` or `{"error"}`, and Base64 results on `Upstash-Encoding: base64`.
+ * It keeps a journal of what it was asked, and can fail in the ways a real one does.
+ */
+import http from "node:http";
+import { secret } from "./canary.mjs";
+import { bodyOf, listen, shut } from "./http.mjs";
+import { sendForBytes } from "./redis.mjs";
+
+/** How the front fails. Each is a function of (response, execute). */
+export const faults = {
+  wrongToken: (response) =>
+    reply(response, 401, { error: "WRONGPASS invalid or missing auth token" }),
+  /** The answer of a proxy that stands in front of a broken server. */
+  htmlError: (response) =>
+    reply(response, 500, "<html><body>Internal Server Error</body></html>", "text/html"),
+  tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
+  commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
+  garbage: (response) => reply(response, 200, "%%% this is not JSON"),
+  /** JSON, but neither a result nor an error. */
+  noResult: (response) => reply(response, 200, { answer: 42 }),
+  resultOfWrongType: (response) => reply(response, 200, { result: { content: "not a string" } }),
+  hang: () => {},
+  /** Headers at once, the body never. */
+  hangInBody: (response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+    response.write('{"result":');
+  },
+  reset: (response) => response.destroy(),
+  redirect: (location) => (response) => {
+    response.writeHead(307, { location });
+    response.end();
+  },
+  /** Does the work, after a while. */
+  slow: (ms) => (_response, execute) => setTimeout(execute, ms),
+};
+
+/** @param {{client: import("redis").RedisClientType}} redis what `startRedis` returned */
+export async function startUpstashFront(redis) {
+  const token = secret("redis-token");
+  const journal = [];
+  let fault = null;
+  let connections = 0;
+
+  const server = http.createServer(async (request, response) => {
+    const text = await bodyOf(request);
+    const commands = parseCommands(request.url, text);
+    journal.push({ path: request.url, headers: request.headers, text, commands: commands ?? [] });
+    const execute = () => answer(request, response, commands).catch(() => response.destroy());
+    if (fault?.applies(commands ?? [])) fault.act(response, execute);
+    else await execute();
+  });
+  server.on("connection", () => {
+    connections += 1;
+  });
+
+  async function answer(request, response, commands) {
+    if (request.headers.authorization !== `Bearer ${token}`) {
+      return faults.wrongToken(response);
+    }
+    if (request.method !== "POST") {
+      return reply(response, 405, { error: "ERR only POST is understood here" });
+    }
+    if (!commands) {
+      return reply(response, 400, { error: "ERR failed to parse the command" });
+    }
+    const encode = encoderFor(request);
+    const results = [];
+    for (const command of commands) results.push(await run(command, encode));
+    if (request.url === "/pipeline") return reply(response, 200, results);
+    return reply(response, results[0].error === undefined ? 200 : 400, results[0]);
+  }
+
+  async function run(command, encode) {
+    try {
+      return { result: encode(await sendForBytes(redis.client, command.map(String))) };
+    } catch (error) {
+      return { error: error.message };
+    }
+  }
+
+  const port = await listen(server);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    token,
+    journal,
+    /** The commands the Worker sent, in order, such as ["GET", "SETEX"]. */
+    commandNames: () =>
+      journal.flatMap(({ commands }) => commands.map(([name]) => String(name).toUpperCase())),
+    /** How many connections were ever opened; a reset does not close those that are kept alive. */
+    get connections() {
+      return connections;
+    },
+    /**
+     * From now on requests fail like this; with `only`, just those that hold that command.
+     * @param {(response: http.ServerResponse, execute: () => void) => void} act
+     */
+    fail(act, { only } = {}) {
+      const named = ([name]) => String(name).toUpperCase() === only;
+      fault = { act, applies: (commands) => only === undefined || commands.some(named) };
+    },
+    /** Nothing listens any more: connections are refused, until `reset`. */
+    refuse: () => shut(server),
+    async reset() {
+      fault = null;
+      journal.length = 0;
+      if (!server.listening) await listen(server, port);
+    },
+    close: () => shut(server),
+  };
+}
+
+/** The commands of a request, or null when its body is not of the dialect. */
+function parseCommands(url, text) {
+  try {
+    const parsed = JSON.parse(text);
+    const commands = url === "/pipeline" ? parsed : [parsed];
+    const isCommand = (command) => Array.isArray(command) && command.length > 0;
+    return Array.isArray(commands) && commands.every(isCommand) ? commands : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Strings come as bytes from Redis, statuses ("OK") as strings; the latter are never encoded. */
+function encoderFor(request) {
+  const encoding = request.headers["upstash-encoding"] === "base64" ? "base64" : "utf8";
+  return function encode(value) {
+    if (Buffer.isBuffer(value)) return value.toString(encoding);
+    if (Array.isArray(value)) return value.map(encode);
+    if (typeof value === "string" && value !== "OK" && encoding === "base64") {
+      return Buffer.from(value).toString("base64");
+    }
+    return value;
+  };
+}
+
+function reply(response, status, body, type = "application/json") {
+  response.writeHead(status, { "content-type": type });
+  response.end(typeof body === "string" ? body : JSON.stringify(body));
+}

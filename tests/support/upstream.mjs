@@ -1,0 +1,98 @@
+/**
+ * The model provider of the suite: an OpenAI-compatible `/v1/chat/completions` that counts and
+ * remembers its calls, and can misbehave in every way a real one does.
+ */
+import http from "node:http";
+import { secret } from "./canary.mjs";
+import { bodyOf, listen, shut } from "./http.mjs";
+
+/** The body of a good answer. */
+export function completion(content) {
+  return {
+    id: "chatcmpl-1",
+    object: "chat.completion",
+    created: 1_700_000_000,
+    model: "gpt-4o-mini",
+    choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 },
+  };
+}
+
+/** How the upstream answers. Each is a function of (call, response). */
+export const behaviours = {
+  /** A good answer; by default the content is numbered, so that two executions differ. */
+  answer: (content) => (call, response) =>
+    reply(response, 200, completion(content ?? `Summary ${call.number}.`)),
+  /** A failure with a body of the caller's choice (text, or an object sent as JSON). */
+  fail: (status, body, headers) => (_call, response) => reply(response, status, body, headers),
+  /** As providers do: the refusal repeats the credential it refuses. */
+  refuseAndEcho: () => (call, response) =>
+    reply(response, 401, {
+      error: {
+        message: `Incorrect API key provided: ${call.headers.authorization}`,
+        type: "invalid_request_error",
+        param: null,
+        code: "invalid_api_key",
+      },
+    }),
+  /** Takes the request and never answers. */
+  hang: () => () => {},
+  /** Any body with status 200. */
+  body: (text) => (_call, response) => reply(response, 200, text),
+  /** Announces more than it sends, then drops the connection. */
+  truncate: () => (_call, response) => {
+    const text = JSON.stringify(completion("cut off"));
+    response.writeHead(200, {
+      "content-type": "application/json",
+      "content-length": String(text.length),
+    });
+    response.write(text.slice(0, 40), () => response.destroy());
+  },
+  /** Drops the connection without an answer. */
+  reset: () => (_call, response) => response.destroy(),
+  redirect: (location) => (_call, response) => reply(response, 302, "", { location }),
+};
+
+function reply(response, status, body, headers = {}) {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(text);
+}
+
+export async function startUpstream() {
+  const calls = [];
+  let behaviour = behaviours.answer();
+  const server = http.createServer(async (request, response) => {
+    const text = await bodyOf(request);
+    const call = {
+      number: calls.length + 1,
+      method: request.method,
+      path: request.url,
+      headers: request.headers,
+      text,
+    };
+    calls.push(call);
+    if (request.url === "/v1/chat/completions" && request.method === "POST") {
+      behaviour(call, response);
+    } else {
+      reply(response, 404, { error: { message: "no such path" } });
+    }
+  });
+  const port = await listen(server);
+  return {
+    /** What the Worker is told: its OPENAI_URL and OPENAI_API_KEY. */
+    url: `http://127.0.0.1:${port}/v1`,
+    key: secret("provider-key"),
+    calls,
+    /** From now on every call is answered like this. */
+    behave(next) {
+      behaviour = next;
+    },
+    /** Good answers and no calls remembered. */
+    reset() {
+      behaviour = behaviours.answer();
+      calls.length = 0;
+    },
+    close: () => shut(server),
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * A world: one Worker with its store, its upstream and its callers, and a recorder of everything
+ * that comes out. Closing a world searches that for secrets (see canary.mjs), so each group of
+ * tests ends with that check whether it thinks of it or not.
+ */
+import { createHash } from "node:crypto";
+import { after, before, beforeEach, describe } from "node:test";
+import { Recorder, secret } from "./canary.mjs";
+import { whyNoRedis } from "./redis.mjs";
+import { STORES, startStore } from "./stores.mjs";
+import { startUpstream } from "./upstream.mjs";
+import { startWorker } from "./worker.mjs";
+
+export const RUN = "/v1/nodes/summarizer/run";
+const GROUP_MS = 60_000;
+const WRITE_MS = 3_000;
+
+/**
+ * The same tests over a real Redis and over the embedded store.
+ * @param {string} title
+ * @param {object} options see `World`
+ * @param {(world: World) => void} define registers the tests
+ */
+export function overBothStores(title, options, define) {
+  for (const store of STORES) withWorld(title, { ...options, store }, define);
+}
+
+/** Tests in a world of their own. */
+export function withWorld(title, options, define) {
+  const { store = "redis" } = options;
+  const skip = store === "redis" && whyNoRedis();
+  describe(`${title} [store: ${store}]`, { skip, timeout: GROUP_MS }, () => {
+    const world = new World({ ...options, store });
+    before(() => world.start());
+    beforeEach(() => world.reset());
+    after(() => world.close());
+    define(world);
+  });
+}
+
+/** @typedef {Record<string, string | undefined>} Settings */
+
+export class World {
+  /** Callers by name: a key, the namespaces it may use. */
+  keys = { team: secret("team-key"), everyone: secret("everyone-key") };
+  #options;
+
+  /**
+   * @param {object} options
+   * @param {"redis" | "embedded"} [options.store]
+   * @param {Settings | ((world: World) => Settings)} [options.env] over the usual settings;
+   *   undefined takes a setting away
+   * @param {string} [options.assets]
+   * @param {string} [options.persist]
+   * @param {string} [options.main]
+   */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** What was started before a failure is ended again, or the test process would never end. */
+  async start() {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#end();
+      this.worker = undefined;
+      throw error;
+    }
+  }
+
+  async #start() {
+    const { store = "redis", env = {}, ...worker } = this.#options;
+    this.recorder = new Recorder();
+    this.upstream = await startUpstream();
+    this.store = await startStore(store);
+    const settings = {
+      OPENAI_API_KEY: this.upstream.key,
+      OPENAI_URL: this.upstream.url,
+      EDGEMEMO_API_KEYS: JSON.stringify([
+        apiKey("team", this.keys.team, ["my-app"]),
+        apiKey("everyone", this.keys.everyone, ["*"]),
+      ]),
+      ...this.store.env,
+      ...(typeof env === "function" ? env(this) : env),
+    };
+    this.worker = await startWorker({
+      ...worker,
+      env: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+      recorder: this.recorder,
+    });
+    this.store.attach(this.worker);
+  }
+
+  async reset() {
+    this.upstream.reset();
+    await this.store.reset();
+  }
+
+  /** Ends everything and searches what was collected; a find is an error. */
+  async close() {
+    if (!this.worker) return;
+    try {
+      await this.#recordStore();
+    } finally {
+      await this.#end();
+    }
+    this.recorder.assertClean();
+  }
+
+  async #end() {
+    await Promise.all([this.upstream?.close(), this.store?.close(), this.worker?.close()]);
+  }
+
+  async #recordStore() {
+    for (const [key, value] of await this.store.dump()) {
+      this.recorder.record("key in the store", key);
+      this.recorder.recordStored("value in the store", value);
+    }
+  }
+
+  /** Sends a request as it is: no key, no type. */
+  send(path, request) {
+    return this.worker.send(path, request);
+  }
+
+  /**
+   * Runs the node with a body (an object, or text as it is), by default as the caller whose key
+   * reaches the namespace my-app only.
+   */
+  run(body, { key = this.keys.team, headers = {}, ...rest } = {}) {
+    return this.send(RUN, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(key ? { authorization: `Bearer ${key}` } : {}),
+        ...headers,
+      },
+      body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
+      ...rest,
+    });
+  }
+
+  /** Waits for the write that comes after a response, and returns what was stored. */
+  async stored(key) {
+    const patience = AbortSignal.timeout(WRITE_MS);
+    while (!patience.aborted) {
+      const value = await this.store.get(key);
+      if (value !== null) return value;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new Error(`nothing was stored under ${key} within ${WRITE_MS} ms`);
+  }
+
+  /**
+   * Waits until writes that earlier responses scheduled are done: another run's write, scheduled
+   * later, has landed. After this the absence of an entry means something.
+   */
+  async settle() {
+    const text = uniqueText();
+    const { json } = await this.run(cached(text));
+    await this.stored(json.cache.key);
+  }
+}
+
+/** An entry of EDGEMEMO_API_KEYS. */
+export function apiKey(id, key, namespaces, admin = false) {
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  return { id, sha256, namespaces, admin };
+}
+
+/** The body of a run with both switches on. */
+export function cached(text, cache = { namespace: "my-app", ttl: 3600 }) {
+  return { input: { text }, config: { cache } };
+}
+
+let texts = 0;
+
+/** A text that no other test of this process uses, so that tests share a store in peace. */
+export function uniqueText() {
+  texts += 1;
+  return `text number ${texts}`;
+}
+
+const NO_KWARGS = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/** The key of a summarizer run whose text is printable ASCII without quotes and backslashes. */
+export function keyOf(text, namespace = "my-app") {
+  const input = createHash("sha256").update(`{"text": "${text}"}`).digest("hex");
+  return `${namespace}:summarizer:${input}:${NO_KWARGS}`;
+}
+
+/** The stored form of an output. */
+export function base64(text) {
+  return Buffer.from(text).toString("base64");
+}

@@ -1,0 +1,85 @@
+// What the configuration promises: no secrets, no account, one version of each tool, a small bundle.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseEnv } from "node:util";
+import { unstable_readConfig } from "wrangler";
+import { BUDGET, measure } from "../../scripts/size.mjs";
+import { ROOT } from "./dev-server.mjs";
+
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+const pinned = (name) => new RegExp(`^${name}=(\\S+)$`, "m").exec(read("scripts/versions.sh"))[1];
+const locked = (crate) =>
+  new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`).exec(read("Cargo.lock"))[1];
+
+test("wrangler.toml has no secret and does not open the Worker", () => {
+  const toml = read("wrangler.toml");
+  assert.doesNotMatch(toml, /EDGEMEMO_INSECURE/);
+  const config = unstable_readConfig({ config: `${ROOT}/wrangler.toml` }, { hideWarnings: true });
+  const suspicious = /KEY|TOKEN|SECRET|PASSWORD|INSECURE|OPENAI|REDIS/i;
+  assert.deepEqual(
+    Object.keys(config.vars).filter((name) => suspicious.test(name)),
+    [],
+  );
+});
+
+test("the default configuration asks for no account", () => {
+  const config = unstable_readConfig({ config: `${ROOT}/wrangler.toml` }, { hideWarnings: true });
+  assert.equal(config.ai, undefined, "Workers AI needs an account, also locally");
+  assert.equal(config.account_id, undefined);
+  assert.deepEqual(config.kv_namespaces, []);
+  assert.deepEqual(config.r2_buckets, []);
+});
+
+test("wasm-bindgen's command and crate are of one version", () => {
+  assert.equal(pinned("WASM_BINDGEN_VERSION"), locked("wasm-bindgen"));
+});
+
+test("worker-build and the worker crate are of one minor version", () => {
+  const minor = (version) => version.split(".").slice(0, 2).join(".");
+  assert.equal(minor(pinned("WORKER_BUILD_VERSION")), minor(locked("worker")));
+});
+
+const noGit = existsSync(`${ROOT}/.git`) ? false : "this is not a checkout";
+
+test("git ignores what is secret and what is built", { skip: noGit }, () => {
+  const ignored = (path) => {
+    try {
+      execFileSync("git", ["check-ignore", "--no-index", "-q", path], { cwd: ROOT });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  for (const path of [".dev.vars", ".dev.vars.staging", ".env", "build/index.js", ".wrangler/x"]) {
+    assert.ok(ignored(path), `${path} could be committed`);
+  }
+  assert.ok(!ignored(".dev.vars.example"));
+});
+
+test("the example of .dev.vars sets nothing, and names settings that can be set", () => {
+  const example = read(".dev.vars.example");
+  assert.deepEqual(parseEnv(example), {});
+  const uncommented = parseEnv(example.replace(/^#(?=[A-Z_]+=)/gm, ""));
+  assert.ok("OPENAI_API_KEY" in uncommented && "UPSTASH_REDIS_REST_TOKEN" in uncommented);
+});
+
+test("CI runs make test and nothing else", () => {
+  const commands = read(".ci/run")
+    .split("\n")
+    .filter((line) => line && !line.startsWith("#") && !line.startsWith("set "));
+  assert.deepEqual(commands, ['cd "$(dirname "$0")/.."', "exec make test"]);
+});
+
+test("make help names every command", () => {
+  const help = execFileSync("make", ["-C", ROOT, "--no-print-directory"], { encoding: "utf8" });
+  const phony = /^\.PHONY: (.*)$/m.exec(read("Makefile"))[1].split(" ");
+  for (const name of phony) assert.match(help, new RegExp(`^  make ${name} +\\S`, "m"));
+});
+
+test("the bundle is within its budget", () => {
+  const files = measure();
+  const total = files.reduce((sum, { gzipped }) => sum + gzipped, 0);
+  assert.ok(total <= BUDGET, `${total} bytes gzipped, allowed are ${BUDGET}`);
+});

@@ -1,0 +1,110 @@
+//! Keys and values are those of Dynamiq's Python library: the vectors in `tests/vectors/` were
+//! produced by it.
+
+use edgememo::codec::{self, DecodeError};
+use edgememo::json::{Dialect, Document, Order, dumps};
+use edgememo::key::cache_key;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+fn vectors<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let path = format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let vectors: Vec<T> = serde_json::from_str(&text).unwrap();
+    assert!(!vectors.is_empty());
+    vectors
+}
+
+#[derive(Deserialize)]
+struct Key {
+    name: String,
+    entity_id: String,
+    namespace: Option<String>,
+    input_json: String,
+    kwargs_json: String,
+    canonical_input: String,
+    canonical_kwargs: String,
+    key: String,
+}
+
+#[test]
+fn keys_are_those_of_dynamiq() {
+    for vector in vectors::<Key>("dynamiq-keys.json") {
+        let name = &vector.name;
+        let input = Document::parse(&vector.input_json, Dialect::PYTHON).expect(name);
+        let kwargs = Document::parse(&vector.kwargs_json, Dialect::PYTHON).expect(name);
+        let canonical = |document: &Document<'_>| dumps(document.root(), Order::SortedOutsideArrays);
+        assert_eq!(canonical(&input), vector.canonical_input, "{name}");
+        assert_eq!(canonical(&kwargs), vector.canonical_kwargs, "{name}");
+        let namespace = vector.namespace.as_deref();
+        let key = cache_key(namespace, &vector.entity_id, input.root(), Some(kwargs.root()));
+        assert_eq!(key.expect(name), vector.key, "{name}");
+    }
+}
+
+#[derive(Deserialize)]
+struct KeyRefused {
+    name: String,
+    entity_id: String,
+    namespace: Option<String>,
+    input_json: String,
+    kwargs_json: String,
+}
+
+#[test]
+fn what_dynamiq_refuses_has_no_key() {
+    for vector in vectors::<KeyRefused>("dynamiq-key-errors.json") {
+        let key = || -> Result<String, Box<dyn std::error::Error>> {
+            let input = Document::parse(&vector.input_json, Dialect::PYTHON)?;
+            let kwargs = Document::parse(&vector.kwargs_json, Dialect::PYTHON)?;
+            let namespace = vector.namespace.as_deref();
+            Ok(cache_key(namespace, &vector.entity_id, input.root(), Some(kwargs.root()))?)
+        };
+        assert!(key().is_err(), "{}", vector.name);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Value {
+    Encode { name: String, output_json: String, dumps: String, stored: String },
+    Decode { name: String, stored: String, outcome: String, decoded: Option<String> },
+}
+
+#[test]
+fn values_are_those_of_dynamiq_in_both_directions() {
+    for vector in vectors::<Value>("dynamiq-values.json") {
+        match vector {
+            Value::Encode { name, output_json, dumps: expected, stored } => {
+                let output = Document::parse(&output_json, Dialect::PYTHON).expect(&name);
+                let output = dumps(output.root(), Order::AsWritten);
+                assert_eq!(output, expected, "{name}");
+                assert_eq!(codec::encode(&output), stored, "{name}");
+            }
+            Value::Decode { name, stored, outcome, decoded } => {
+                let read = codec::decode(&stored);
+                match outcome.as_str() {
+                    // JSON has no NaN and no Infinity: such an output is no answer over HTTP.
+                    "hit" if decoded.as_ref().is_some_and(|text| non_finite(text)) => {
+                        // A literal that overflows a double is JSON, and is passed on as it is.
+                        if name != "decode-neg-zero" {
+                            assert_eq!(read, Err(DecodeError::NotJson), "{name}");
+                        }
+                    }
+                    "hit" => {
+                        let text = read.expect(&name);
+                        let document = Document::parse(&text, Dialect::PYTHON).expect(&name);
+                        assert_eq!(Some(dumps(document.root(), Order::AsWritten)), decoded, "{name}");
+                    }
+                    "miss" => assert_eq!(read, Err(DecodeError::Null), "{name}"),
+                    "error" => assert!(read.is_err(), "{name}"),
+                    other => panic!("{name}: unknown outcome {other}"),
+                }
+            }
+        }
+    }
+}
+
+fn non_finite(json: &str) -> bool {
+    json.contains("NaN") || json.contains("Infinity")
+}

@@ -1,0 +1,79 @@
+/** What a run says of itself: response headers, the trace, and the request to the provider. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cached, keyOf, overBothStores, uniqueText } from "../support/world.mjs";
+
+overBothStores("the headers of a run", {}, (world) => {
+  test("Cache-Status tells a miss whose write is scheduled, then a hit, with the key", async () => {
+    const text = uniqueText();
+    const miss = await world.run(cached(text));
+    assert.equal(
+      miss.headers["cache-status"],
+      `edgememo; fwd=miss; detail=store-scheduled; key="${keyOf(text)}"`,
+    );
+    await world.stored(keyOf(text));
+    const hit = await world.run(cached(text));
+    assert.equal(hit.headers["cache-status"], `edgememo; hit; key="${keyOf(text)}"`);
+  });
+
+  test("Cache-Status cannot be broken by what stands in a namespace", async () => {
+    const namespace = 'a"; hit; key="ü\\%\r\n';
+    const { headers, json } = await world.run(cached(uniqueText(), { namespace, ttl: 60 }), {
+      key: world.keys.everyone,
+    });
+    assert.equal(json.cache.key.slice(0, namespace.length), namespace);
+    const quoted = /^edgememo; fwd=miss; detail=store-scheduled; key="([^"]*)"$/.exec(
+      headers["cache-status"],
+    );
+    assert.ok(quoted, headers["cache-status"]);
+    assert.equal(decodeURIComponent(quoted[1]), json.cache.key);
+  });
+
+  test("Server-Timing names lookup and execution, of a hit the lookup only", async () => {
+    const text = uniqueText();
+    const miss = await world.run(cached(text));
+    assert.match(miss.headers["server-timing"], /^cache;dur=\d+(\.\d+)?, execute;dur=\d+(\.\d+)?$/);
+    await world.stored(keyOf(text));
+    const hit = await world.run(cached(text));
+    assert.match(hit.headers["server-timing"], /^cache;dur=\d+(\.\d+)?$/);
+  });
+
+  test("no browser and no proxy may keep an answer of /v1", async () => {
+    const answers = [
+      await world.run(cached(uniqueText())),
+      await world.run("{"),
+      await world.run(cached(uniqueText()), { key: null }),
+      await world.send("/v1/nowhere"),
+      await world.send("/v1/nodes", { headers: { "x-api-key": world.keys.team } }),
+    ];
+    for (const { status, headers } of answers) {
+      assert.equal(headers["cache-control"], "private, no-store", `status ${status}`);
+    }
+  });
+
+  test("a trace comes on request, and of a hit it holds no execution", async () => {
+    const text = uniqueText();
+    const body = { ...cached(text), trace: true };
+    const names = ({ json }) => JSON.stringify(json.trace);
+    const miss = await world.run(body);
+    assert.match(names(miss), /node_start.*node_execute_start.*node_execute_end.*node_end/);
+    await world.stored(keyOf(text));
+    const hit = await world.run(body);
+    assert.match(names(hit), /node_start.*node_end/);
+    assert.doesNotMatch(names(hit), /execute/);
+    assert.ok(!("trace" in (await world.run(cached(text))).json));
+  });
+
+  test("the provider gets the prompt, its own key, and nothing of the caller", async () => {
+    const text = uniqueText();
+    await world.run(cached(text));
+    const [call] = world.upstream.calls;
+    assert.equal(call.path, "/v1/chat/completions");
+    assert.equal(call.headers.authorization, `Bearer ${world.upstream.key}`);
+    const { model, messages } = JSON.parse(call.text);
+    assert.equal(model, "gpt-4o-mini");
+    assert.deepEqual(messages, [{ role: "user", content: `Summarize in one sentence: ${text}` }]);
+    const { authorization: _own, ...others } = call.headers;
+    assert.doesNotMatch(JSON.stringify([others, call.text]), /CANARY/);
+  });
+});

@@ -1,0 +1,120 @@
+/** Two switches: without `config.cache` the store is not contacted at all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cached, keyOf, overBothStores, uniqueText, withWorld } from "../support/world.mjs";
+
+overBothStores("a run without config.cache", {}, (world) => {
+  const text = uniqueText();
+  const bodies = {
+    "no config": { input: { text } },
+    "config null": { input: { text }, config: null },
+    "an empty config": { input: { text }, config: {} },
+    "config.cache null": { input: { text }, config: { cache: null } },
+  };
+
+  for (const [name, body] of Object.entries(bodies)) {
+    test(`executes every time and never opens a connection to the store: ${name}`, async () => {
+      for (const calls of [1, 2]) {
+        const { status, json, headers } = await world.run(body);
+        assert.equal(status, 200);
+        assert.deepEqual(json.cache, { status: "bypass", key: null, reason: "no-cache-config" });
+        assert.equal(headers["cache-status"], "edgememo; fwd=bypass; detail=no-cache-config");
+        assert.doesNotMatch(headers["server-timing"], /cache/);
+        assert.equal(world.upstream.calls.length, calls);
+      }
+      assert.equal(await world.store.touched(), false);
+    });
+  }
+
+  test("is told from a run with it, which does contact the store", async () => {
+    await world.run(cached(text));
+    assert.equal(await world.store.touched(), true);
+  });
+});
+
+overBothStores("a ttl of zero", {}, (world) => {
+  test("looks up, stores nothing and says so", async () => {
+    const text = uniqueText();
+    const body = cached(text, { namespace: "my-app", ttl: 0 });
+    const { status, json, headers } = await world.run(body);
+    assert.equal(status, 200);
+    assert.equal(json.cache.reason, "ttl-zero");
+    assert.match(headers["cache-status"], /^edgememo; fwd=miss; detail=ttl-zero; key="/);
+    await world.settle();
+    assert.equal(await world.store.get(keyOf(text)), null);
+  });
+});
+
+const defaults = { CACHE_NAMESPACE: "my-app", CACHE_TTL: "120", CACHE_MAX_TTL: "600" };
+
+overBothStores("the Worker's cache settings", { env: defaults }, (world) => {
+  async function lifetimeOf(cache) {
+    const text = uniqueText();
+    const { json } = await world.run(cached(text, cache));
+    assert.equal(json.cache.key, keyOf(text));
+    await world.stored(keyOf(text));
+    return Math.ceil((await world.store.pttl(keyOf(text))) / 10_000) * 10;
+  }
+
+  test("an empty config.cache takes namespace and ttl from them", async () => {
+    assert.equal(await lifetimeOf({}), 120);
+  });
+
+  test("a shorter ttl is the request's own", async () => {
+    assert.equal(await lifetimeOf({ ttl: 60 }), 60);
+  });
+
+  test("a longer ttl and an endless one are cut to the maximum", async () => {
+    assert.equal(await lifetimeOf({ ttl: 3600 }), 600);
+    assert.equal(await lifetimeOf({ ttl: null }), 600);
+  });
+
+  test("a request may name the backend that it is", async () => {
+    assert.equal(await lifetimeOf({ backend: "Redis", namespace: "my-app" }), 120);
+  });
+});
+
+withWorld("the commands that reach Redis", { store: "redis" }, (world) => {
+  const commands = () => world.store.front.journal.flatMap((entry) => entry.commands);
+
+  test("a miss is one GET, and one SETEX with key, ttl and value", async () => {
+    const text = uniqueText();
+    await world.run(cached(text));
+    const value = await world.stored(keyOf(text));
+    assert.deepEqual(
+      commands().map((command) => command.map(String)),
+      [
+        ["GET", keyOf(text)],
+        ["SETEX", keyOf(text), "3600", value],
+      ],
+    );
+  });
+
+  test("without a ttl the write is a SET", async () => {
+    const text = uniqueText();
+    await world.run(cached(text, { namespace: "my-app", ttl: null }));
+    const value = await world.stored(keyOf(text));
+    assert.deepEqual(commands()[1], ["SET", keyOf(text), value]);
+  });
+
+  test("a hit is exactly one GET, and leaves the lifetime alone", async () => {
+    const text = uniqueText();
+    await world.run(cached(text));
+    await world.stored(keyOf(text));
+    await world.store.client.pExpire(keyOf(text), 50_000);
+    await world.store.reset();
+    assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    assert.ok((await world.store.pttl(keyOf(text))) <= 50_000);
+    await world.settle();
+    assert.deepEqual(commands()[0], ["GET", keyOf(text)]);
+    assert.equal(commands().filter(([, key]) => key === keyOf(text)).length, 1);
+  });
+
+  test("Redis gets its token in the Authorization header and nowhere else", async () => {
+    await world.run(cached(uniqueText()));
+    const [{ headers, text }] = world.store.front.journal;
+    const { authorization, ...others } = headers;
+    assert.equal(authorization, `Bearer ${world.store.front.token}`);
+    assert.doesNotMatch(JSON.stringify([others, text]), /CANARY/);
+  });
+});

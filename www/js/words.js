@@ -1,0 +1,52 @@
+/** Numbers and reasons, in words. */
+
+/** @param {number} ms */
+export function duration(ms) {
+  if (ms < 9.95) {
+    return `${Number(ms.toFixed(1))} ms`;
+  }
+  return ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+}
+
+/**
+ * Compares a miss with a hit on the same key.
+ *
+ * @param {number} missMs
+ * @param {number} hitMs
+ * @returns {{factor: string, words: string}} `12×` and `12 times faster than the miss`
+ */
+export function comparison(missMs, hitMs) {
+  const times = missMs / Math.max(hitMs, 0.1);
+  if (times < 1.05) {
+    return { factor: "1×", words: "not faster than the miss this time" };
+  }
+  const shown = times < 9.95 ? times.toFixed(1) : String(Math.round(times));
+  return { factor: `${shown}×`, words: `${shown} times faster than the miss` };
+}
+
+const EXECUTED = "so the node executed";
+
+/** Every `cache.reason` of a run, said to a person. */
+const REASONS = new Map([
+  [
+    "no-cache-config",
+    "The run did not send config.cache: the node executed and the cache was not asked.",
+  ],
+  ["caching-disabled", "The node’s switch is off: the node executed and the cache was not asked."],
+  ["redis-unreachable", `Redis could not be reached, ${EXECUTED}.`],
+  ["redis-timeout", `Redis did not answer in time, ${EXECUTED}.`],
+  ["redis-unauthorized", `Redis refused the Worker’s token, ${EXECUTED}.`],
+  ["redis-error", `Redis answered with an error, ${EXECUTED}.`],
+  ["redis-bad-reply", `What answered did not speak like Redis, ${EXECUTED}.`],
+  ["wrong-type", `The key holds something other than a string, ${EXECUTED}.`],
+  ["not-base64", `The stored value is not Base64, ${EXECUTED}.`],
+  ["not-utf8", `The stored value is not UTF-8 text, ${EXECUTED}.`],
+  ["not-json", `The stored value is not JSON, ${EXECUTED}.`],
+  ["null-value", `The stored value is null, ${EXECUTED}.`],
+  ["ttl-zero", "A ttl of 0 keeps nothing: the node executed and its answer was not stored."],
+]);
+
+/** @param {string | null | undefined} reason */
+export function reasonInWords(reason) {
+  return reason ? (REASONS.get(reason) ?? `Reason: ${reason}.`) : "";
+}

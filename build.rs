@@ -10,6 +10,8 @@ mod compile;
 mod model;
 #[path = "src/template.rs"]
 mod template;
+#[path = "src/definition/variables.rs"]
+mod variables;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");

@@ -143,7 +143,7 @@ async function nodeTest(folder, options) {
     [`--test-reporter=${REPORTER}`, `--test-reporter-destination=${tallyFile}`],
   ].flat();
   // Each test has a limit of its own; this one is for a test that forgot.
-  const args = ["--test", "--test-timeout=300000", ...reporters, ...options, ...files];
+  const args = ["--test", "--test-timeout=600000", ...reporters, ...options, ...files];
   const { ok, reason } = await run(process.execPath, args, { minutes: 20 });
   const tally = nodeTally(existsSync(tallyFile) ? readFileSync(tallyFile, "utf8") : "");
   for (const note of tally.notes) note.file = relative(ROOT, note.file ?? "");

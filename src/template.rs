@@ -1,22 +1,26 @@
 //! Jinja templates, set up as Dynamiq sets Jinja2 up. Shared with the build script.
 
-use std::collections::BTreeSet;
-
-use minijinja::{AutoEscape, Environment, Error};
+use minijinja::{AutoEscape, Environment, filters, functions, tests};
 
 /// An environment with Jinja2's defaults: nothing is escaped, one trailing newline goes.
-pub(crate) fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment
-}
-
-/// The variables that an input has to have for this template, or why it is no template.
 ///
-/// They are found by reading: a variable that is only tested or has a default is needed too.
-#[cfg_attr(not(test), allow(dead_code, reason = "the Worker has them from the build script"))]
-pub(crate) fn required_parameters(source: &str) -> Result<BTreeSet<String>, Error> {
-    let environment = environment();
-    let names = environment.template_from_str(source)?.undeclared_variables(false);
-    Ok(names.into_iter().filter(|name| !environment.globals().any(|(global, _)| global == name)).collect())
+/// Of the filters, tests and functions it has those that give what Jinja2 gives; each adds to the
+/// size of the Worker. What is not here is refused by name when the Worker is built.
+pub(crate) fn environment() -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.add_filter("count", filters::length);
+    environment.add_filter("d", filters::default);
+    environment.add_filter("default", filters::default);
+    environment.add_filter("first", filters::first);
+    environment.add_filter("last", filters::last);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("upper", filters::upper);
+    environment.add_test("defined", tests::is_defined);
+    environment.add_test("none", tests::is_none);
+    environment.add_test("undefined", tests::is_undefined);
+    environment.add_function("range", functions::range);
+    environment
 }

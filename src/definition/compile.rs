@@ -13,7 +13,7 @@ use serde_saphyr::{Location, Spanned};
 use super::model::{
     CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role, Setting,
 };
-use crate::template;
+use super::variables::required_parameters;
 
 const OPENAI_NODE: &str = "dynamiq.nodes.llms.OpenAI";
 const OPENAI_CONNECTION: &str = "dynamiq.connections.OpenAI";
@@ -385,7 +385,7 @@ impl Mistakes<'_> {
         let mut messages = Vec::new();
         for message in &raw.messages {
             if !message.is_static {
-                match template::required_parameters(&message.content.value) {
+                match required_parameters(&message.content.value) {
                     Ok(names) => required.extend(names),
                     Err(error) => {
                         self.add(message.content.referenced, format!("prompt `{id}`: {error}"));

@@ -7,6 +7,11 @@
 #[cfg(test)]
 mod compile;
 mod model;
+#[cfg(test)]
+mod variables;
+
+#[cfg(test)]
+pub(crate) use variables::required_parameters;
 
 pub use model::{
     CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role, Setting,

@@ -7,14 +7,14 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { behaviours } from "../support/upstream.mjs";
-import { root } from "../support/worker.mjs";
 import { keyOf, uniqueText, World } from "../support/world.mjs";
 import { launchChromium, whyNoChromium } from "./chromium.mjs";
 import { answered, visit } from "./visitor.mjs";
 
 const GROUP_MS = 120_000;
-const SCREENSHOT = path.join(root, "docs", "images", "first-page.png");
+const SCREENSHOT = fileURLToPath(new URL("../../docs/images/first-page.png", import.meta.url));
 
 const skip = whyNoChromium();
 /** A skipped group would hide how many tests did not run: each is skipped by itself. */

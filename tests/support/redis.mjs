@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { describe, test } from "node:test";
 import { createClient, RESP_TYPES } from "redis";
 import { secret } from "./canary.mjs";
 import { listen } from "./http.mjs";
@@ -43,6 +44,16 @@ export function whyNoRedis() {
     console.error(`\n*** SKIPPED, NOT TESTED: every test over a real Redis. ${reason}. ***\n`);
   }
   return reason;
+}
+
+/**
+ * A group of tests that needs a Redis. Without one a single skipped test stands for the group:
+ * a skipped group would not be counted.
+ */
+export function describeOverRedis(name, options, define) {
+  const reason = whyNoRedis();
+  if (reason) test(name, { skip: reason });
+  else describe(name, options, define);
 }
 
 async function freePort() {

@@ -1,4 +1,7 @@
 /** The two stores of the Worker behind one face, so that the same tests run over both. */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { startRedis } from "./redis.mjs";
 import { startUpstashFront } from "./upstash-front.mjs";
 
@@ -6,20 +9,22 @@ import { startUpstashFront } from "./upstash-front.mjs";
 export const STORES = ["redis", "embedded"];
 
 /**
+ * @typedef {string | Uint8Array} Content
  * @typedef {object} Store
  * @property {Record<string, string>} env what the Worker is told about it
  * @property {(worker: object) => void} attach called once the Worker runs
  * @property {(key: string) => Promise<string | null>} get
  * @property {(key: string, value: string) => Promise<void>} set
  * @property {(key: string) => Promise<number>} pttl milliseconds, -1 without expiry, -2 without key
- * @property {() => Promise<[Buffer, Buffer][]>} dump
+ * @property {() => [Content, Content][] | Promise<[Content, Content][]>} dump everything in it, as
+ *   keys and values; called when the Worker has ended
  * @property {() => Promise<boolean>} touched whether the Worker ever contacted it
  * @property {() => Promise<void>} reset
  * @property {() => Promise<void>} close
  * @property {object} [front] only of the real Redis: the journal and the faults
  */
 
-/** @returns {Promise<Store>} */
+/** @returns {Store | Promise<Store>} */
 export function startStore(kind) {
   return kind === "redis" ? startRedisStore() : startEmbeddedStore();
 }
@@ -46,9 +51,13 @@ async function startRedisStore() {
   };
 }
 
-/** The Worker's own Durable Objects, reached through the test service in front of them. */
-async function startEmbeddedStore() {
+/**
+ * The Worker's own Durable Objects, reached through the test service in front of them; their files
+ * are read once the Worker has ended.
+ */
+function startEmbeddedStore() {
   let embedded;
+  let directory;
   async function command(...parts) {
     const response = await fetch(embedded.url, {
       method: "POST",
@@ -63,13 +72,41 @@ async function startEmbeddedStore() {
     env: {},
     attach(worker) {
       embedded = worker.embedded;
+      directory = worker.persist;
     },
     get: (key) => command("GET", key),
     set: async (key, value) => void (await command("SET", key, value)),
     pttl: (key) => command("PTTL", key),
-    dump: () => embedded.dump(),
-    touched: async () => (await embedded.touched()) > 0,
+    dump: () => databasesIn(directory).flatMap(cellsOf),
+    touched: async () => (await embedded.shards()).length > 0,
     async reset() {},
     async close() {},
   };
 }
+
+function databasesIn(directory) {
+  const files = readdirSync(directory, { recursive: true });
+  return files.filter((file) => file.endsWith(".sqlite")).map((file) => path.join(directory, file));
+}
+
+/** Every cell of every table, whatever the tables look like: [column, content]. */
+function cellsOf(file) {
+  const database = new DatabaseSync(file);
+  function rows(query) {
+    const statement = database.prepare(query);
+    statement.setReadBigInts(true);
+    return statement.all();
+  }
+  try {
+    const tables = rows("SELECT name FROM sqlite_master WHERE type = 'table'");
+    return tables.flatMap(({ name }) =>
+      rows(`SELECT * FROM "${name}"`).flatMap((row) =>
+        Object.entries(row).map(([column, cell]) => [`${name}.${column}`, asContent(cell)]),
+      ),
+    );
+  } finally {
+    database.close();
+  }
+}
+
+const asContent = (cell) => (cell instanceof Uint8Array ? cell : String(cell));

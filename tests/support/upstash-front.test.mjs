@@ -1,12 +1,12 @@
 /** The front must speak as Upstash does, or the suite would test the Worker against a fancy. */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import { Redis } from "@upstash/redis";
 import { secret } from "./canary.mjs";
-import { startRedis, whyNoRedis } from "./redis.mjs";
+import { describeOverRedis, startRedis } from "./redis.mjs";
 import { faults, startUpstashFront } from "./upstash-front.mjs";
 
-describe("the Upstash front", { skip: whyNoRedis(), timeout: 30_000 }, () => {
+describeOverRedis("the Upstash front", { timeout: 30_000 }, () => {
   let redis;
   let front;
 

@@ -4,9 +4,12 @@
  * tests ends with that check whether it thinks of it or not.
  */
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, beforeEach, describe } from "node:test";
 import { Recorder, secret } from "./canary.mjs";
-import { whyNoRedis } from "./redis.mjs";
+import { describeOverRedis } from "./redis.mjs";
 import { STORES, startStore } from "./stores.mjs";
 import { startUpstream } from "./upstream.mjs";
 import { startWorker } from "./worker.mjs";
@@ -28,8 +31,8 @@ export function overBothStores(title, options, define) {
 /** Tests in a world of their own. */
 export function withWorld(title, options, define) {
   const { store = "redis" } = options;
-  const skip = store === "redis" && whyNoRedis();
-  describe(`${title} [store: ${store}]`, { skip, timeout: GROUP_MS }, () => {
+  const group = store === "redis" ? describeOverRedis : describe;
+  group(`${title} [store: ${store}]`, { timeout: GROUP_MS }, () => {
     const world = new World({ ...options, store });
     before(() => world.start());
     beforeEach(() => world.reset());
@@ -44,6 +47,7 @@ export class World {
   /** Callers by name: a key, the namespaces it may use. */
   keys = { team: secret("team-key"), everyone: secret("everyone-key") };
   #options;
+  #scratch;
 
   /**
    * @param {object} options
@@ -70,8 +74,9 @@ export class World {
   }
 
   async #start() {
-    const { store = "redis", env = {}, ...worker } = this.#options;
+    const { store = "redis", env = {}, persist, ...worker } = this.#options;
     this.recorder = new Recorder();
+    this.#scratch = await mkdtemp(path.join(tmpdir(), "edgememo-test-"));
     this.upstream = await startUpstream();
     this.store = await startStore(store);
     const settings = {
@@ -87,6 +92,7 @@ export class World {
     this.worker = await startWorker({
       ...worker,
       env: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+      persist: persist ?? this.#scratch,
       recorder: this.recorder,
     });
     this.store.attach(this.worker);
@@ -101,15 +107,18 @@ export class World {
   async close() {
     if (!this.worker) return;
     try {
+      await this.worker.close();
       await this.#recordStore();
     } finally {
       await this.#end();
     }
     this.recorder.assertClean();
+    this.worker.assertSound();
   }
 
   async #end() {
-    await Promise.all([this.upstream?.close(), this.store?.close(), this.worker?.close()]);
+    await Promise.all([this.upstream?.close(), this.store?.close()]);
+    await rm(this.#scratch, { recursive: true, force: true });
   }
 
   async #recordStore() {

@@ -1,11 +1,10 @@
-// What the configuration promises: no secrets, no account, one version of each tool, a small bundle.
+// What the configuration promises: no secrets, no account, one version of each tool.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseEnv } from "node:util";
 import { unstable_readConfig } from "wrangler";
-import { BUDGET, measure } from "../../scripts/size.mjs";
 import { ROOT } from "./dev-server.mjs";
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -76,10 +75,4 @@ test("make help names every command", () => {
   const help = execFileSync("make", ["-C", ROOT, "--no-print-directory"], { encoding: "utf8" });
   const phony = /^\.PHONY: (.*)$/m.exec(read("Makefile"))[1].split(" ");
   for (const name of phony) assert.match(help, new RegExp(`^  make ${name} +\\S`, "m"));
-});
-
-test("the bundle is within its budget", () => {
-  const files = measure();
-  const total = files.reduce((sum, { gzipped }) => sum + gzipped, 0);
-  assert.ok(total <= BUDGET, `${total} bytes gzipped, allowed are ${BUDGET}`);
 });

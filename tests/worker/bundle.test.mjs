@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { root } from "../support/worker.mjs";
+import { root } from "../support/root.mjs";
 
 const LIMIT_BYTES = 300 * 1024;
 const build = path.join(root, "build");

@@ -118,6 +118,28 @@ withWorld(
   },
 );
 
+withWorld(
+  "the admin flag of a key",
+  {
+    store: "embedded",
+    env: {
+      EDGEMEMO_API_KEYS: JSON.stringify([
+        apiKey("with", `${bare}-admin`, ["my-app"], true),
+        { ...apiKey("without", bare, ["my-app"]), admin: undefined },
+      ]),
+    },
+  },
+  (world) => {
+    test("may be given and left out, and opens no namespace", async () => {
+      for (const key of [bare, `${bare}-admin`]) {
+        assert.equal((await world.run(cached(uniqueText()), { key })).status, 200);
+        const foreign = await world.run(cached("x", { namespace: "not-mine" }), { key });
+        assertProblem(foreign, 403, "namespace-forbidden");
+      }
+    });
+  },
+);
+
 const key = secret("unlisted-key");
 const { sha256 } = apiKey("a", key, ["*"]);
 const unusable = {

@@ -76,4 +76,17 @@ overBothStores("the headers of a run", {}, (world) => {
     const { authorization: _own, ...others } = call.headers;
     assert.doesNotMatch(JSON.stringify([others, call.text]), /CANARY/);
   });
+
+  test("the log tells what became of the run and of the write, and none of their contents", async () => {
+    const text = uniqueText();
+    const { json } = await world.run(cached(text));
+    await world.stored(keyOf(text));
+    const lines = () => world.recorder.texts("log of the Worker");
+    const ofThisRun = () => lines().find((entry) => entry.includes(json.run_id));
+    while (!ofThisRun()) await new Promise((resolve) => setTimeout(resolve, 5));
+    const line = ofThisRun();
+    assert.match(line, /"cache":"miss"/);
+    assert.match(line, /"write":"stored"/);
+    assert.doesNotMatch(lines().join("\n"), new RegExp(`${text}|${json.output.content}`));
+  });
 });

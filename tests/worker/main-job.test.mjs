@@ -166,4 +166,17 @@ overBothStores("a node that is run twice", {}, (world) => {
     assert.equal(json.cache.key, keyOf(text).slice("my-app:".length));
     assert.equal(json.cache.status, "miss");
   });
+
+  test("may be many runs at once, equal ones and different ones, none disturbing another", async () => {
+    const [same, ...others] = Array.from({ length: 12 }, uniqueText);
+    const texts = [same, same, same, same, ...others];
+    const answers = await Promise.all(texts.map((text) => world.run(cached(text))));
+    for (const [place, { status, json }] of answers.entries()) {
+      assert.equal(status, 200);
+      assert.equal(json.input.text, texts[place]);
+    }
+    await Promise.all(texts.map((text) => world.stored(keyOf(text))));
+    const again = await Promise.all(texts.map((text) => world.run(cached(text))));
+    assert.deepEqual(new Set(again.map(({ json }) => json.cache.status)), new Set(["hit"]));
+  });
 });

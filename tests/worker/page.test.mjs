@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { root } from "../support/worker.mjs";
+import { root } from "../support/root.mjs";
 import { RUN, World, withWorld } from "../support/world.mjs";
 
 withWorld("the page", { store: "embedded" }, (world) => {
@@ -52,14 +52,16 @@ describe("files that lie at API paths", { timeout: 60_000 }, () => {
   test("are never served: the Worker answers", async (t) => {
     const assets = await mkdtemp(path.join(tmpdir(), "edgememo-"));
     t.after(() => rm(assets, { recursive: true, force: true }));
-    for (const target of ["/healthz", "/v1/nodes", RUN, "/v1/other.html", "/index.html"]) {
-      await mkdir(path.join(assets, path.dirname(target)), { recursive: true });
-      await writeFile(
-        path.join(assets, target === RUN ? `${target}.html` : target),
-        "a file",
-      ).catch((error) => assert.equal(error.code, "EISDIR"));
+    for (const file of [
+      "index.html",
+      "healthz",
+      "v1/nodes.html",
+      "v1/nodes/summarizer/run",
+      "v1/other.html",
+    ]) {
+      await mkdir(path.join(assets, path.dirname(file)), { recursive: true });
+      await writeFile(path.join(assets, file), "a file");
     }
-    await writeFile(path.join(assets, "v1", "nodes.html"), "a file");
     const world = new World({ store: "embedded", assets });
     await world.start();
     try {
@@ -71,7 +73,6 @@ describe("files that lie at API paths", { timeout: 60_000 }, () => {
         "/v1/other.html": 404,
         "/v1/other": 404,
         [RUN]: 405,
-        [`${RUN}.html`]: 404,
       })) {
         const answer = await world.send(target);
         assert.equal(answer.status, status, target);

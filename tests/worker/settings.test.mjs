@@ -63,6 +63,7 @@ for (const name of [
   "CACHE_LOOKUP_TIMEOUT_MS",
   "CACHE_WRITE_TIMEOUT_MS",
   "MAX_BODY_BYTES",
+  "EMBEDDED_SHARD_MAX_BYTES",
 ]) {
   for (const value of ["ten", "-1", "1.5"]) {
     refuses(`${name}=${value}`, { [name]: value }, "settings-invalid", name);

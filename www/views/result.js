@@ -65,8 +65,8 @@ export function resultCard(run) {
     output: kind === "failed" ? failureInWords(run) : outputText(result.output),
     why: reasonInWords(result?.cache?.reason),
     browser: duration(run.ms),
-    cache: timings.has("cache") ? duration(timings.get("cache")) : "not asked",
-    execute: timings.has("execute") ? duration(timings.get("execute")) : "not executed",
+    cache: serverDuration(timings.get("cache")) ?? "not asked",
+    execute: serverDuration(timings.get("execute")) ?? "not executed",
     "cache-status": run.answer?.cacheStatus ?? "none",
     key: result?.cache?.key ?? (kind === "bypass" ? "none" : "not shown"),
   });
@@ -74,6 +74,11 @@ export function resultCard(run) {
   breakAtSeparators(card.querySelector('[data-slot="key"]'));
   card.querySelector("dl").hidden = run.problem !== null;
   return card;
+}
+
+/** A Worker's clock counts whole milliseconds: its 0 is no measurement. */
+function serverDuration(ms) {
+  return ms === 0 ? "under 1 ms" : ms && duration(ms);
 }
 
 /** Lets a key wrap between its parts before it wraps inside one; the text itself stays the same. */

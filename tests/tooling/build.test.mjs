@@ -1,7 +1,7 @@
-// A mistake in a workflow fails the build of the Worker, and says where it is and what it is.
+// The build of the Worker: what it leaves alone, what it makes, and what it refuses.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -23,6 +23,37 @@ nodes:
     connection: openai
     prompt: summarize
 `;
+
+describe("the build", { timeout: 300_000 }, () => {
+  /** @param {NodeJS.ProcessEnv} [env] */
+  function build(env) {
+    return spawnSync(join(ROOT, "scripts/build-worker.sh"), {
+      env: { ...process.env, ...env },
+      encoding: "utf8",
+      timeout: 240_000,
+    });
+  }
+
+  test("prints the size against its budget, and does nothing again when nothing changed", () => {
+    const first = build();
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, /^bundle \d+\.\d KB gzipped, .* 300\.0 KB$/m);
+    const made = statSync(join(ROOT, "build/index.js")).mtimeMs;
+    assert.equal(build().status, 0);
+    assert.equal(statSync(join(ROOT, "build/index.js")).mtimeMs, made);
+  });
+
+  test("uses SIMD", () => {
+    // The module's own list of what it needs.
+    assert.ok(readFileSync(join(ROOT, "build/index_bg.wasm")).includes("simd128"));
+  });
+
+  test("says what to do when a tool is missing", () => {
+    const { status, stderr } = build({ EDGEMEMO_TOOLS: "/nowhere" });
+    assert.equal(status, 1);
+    assert.match(stderr, /\/nowhere\/worker-build\S* is missing\. Run: make setup/);
+  });
+});
 
 describe("the build with a workflow that has a mistake", { timeout: 300_000 }, () => {
   let folder;

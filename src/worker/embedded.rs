@@ -18,6 +18,8 @@ use crate::clock;
 use crate::redis::engine::{self, Row, Rows};
 use crate::redis::{Command, Reply, dialect};
 
+/// What a shard may hold, in bytes.
+pub(super) const MAX_BYTES_SETTING: &str = "EMBEDDED_SHARD_MAX_BYTES";
 /// 64 MiB a shard, 1 GiB in all.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
@@ -46,7 +48,7 @@ pub struct EmbeddedShard {
 
 impl DurableObject for EmbeddedShard {
     fn new(state: State, env: Env) -> Self {
-        let max_bytes = settings::number(&env, "EMBEDDED_SHARD_MAX_BYTES");
+        let max_bytes = settings::number(&env, MAX_BYTES_SETTING);
         let table = max_bytes.map_err(|problem| problem.detail).and_then(|max_bytes| {
             Table::open(state.storage().sql(), max_bytes.unwrap_or(MAX_BYTES))
                 .map_err(|error| error.to_string())
@@ -151,13 +153,12 @@ impl Table {
         Ok(())
     }
 
-    /// Makes room by removing the oldest rows; the newest stays whatever it needs.
+    /// Makes room by removing the oldest row, again and again; the newest stays whatever it needs.
     fn evict(&mut self) -> Result<()> {
         while self.bytes > self.max_bytes {
             let before = self.bytes;
-            let oldest = "position IN (SELECT position FROM entries \
-                          WHERE position < (SELECT MAX(position) FROM entries) \
-                          ORDER BY position LIMIT 16)";
+            let oldest = "position = (SELECT MIN(position) FROM entries) \
+                          AND position < (SELECT MAX(position) FROM entries)";
             self.remove_where(oldest, Vec::new())?;
             if self.bytes == before {
                 break;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, js_sys};
 
+use super::embedded::MAX_BYTES_SETTING;
 use super::fetch::GlobalFetch;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
@@ -137,6 +138,8 @@ fn store(env: &Env) -> Result<Store, Problem> {
             }
         }
     }
+    // The shards read it for themselves; a mistake in it is better told here.
+    number::<u64>(env, MAX_BYTES_SETTING)?;
     Embedded::new(env).map(Store::Embedded).ok_or_else(|| {
         invalid(
             "no Redis is configured and the embedded store has no binding: set \

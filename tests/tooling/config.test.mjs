@@ -35,6 +35,16 @@ test("wasm-bindgen's command and crate are of one version", () => {
   assert.equal(pinned("WASM_BINDGEN_VERSION"), locked("wasm-bindgen"));
 });
 
+test("package-lock.json has the packages of every platform, without which npm ci refuses", () => {
+  const { packages } = JSON.parse(read("package-lock.json"));
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !(`node_modules/${name}` in packages || `${path}/node_modules/${name}` in packages),
+    ),
+  );
+  assert.deepEqual(missing, []);
+});
+
 test("worker-build and the worker crate are of one minor version", () => {
   const minor = (version) => version.split(".").slice(0, 2).join(".");
   assert.equal(minor(pinned("WORKER_BUILD_VERSION")), minor(locked("worker")));

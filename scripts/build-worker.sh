@@ -38,15 +38,21 @@ cargo build --lib --release --locked --target "$WASM_TARGET" --features worker
 wasm=$CARGO_TARGET_DIR/$WASM_TARGET/release/edgememo.wasm
 made_by="worker-build $WORKER_BUILD_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION, $(cksum <package-lock.json), $(cksum <Cargo.toml), $WASM_FEATURES, $CARGO_TARGET_DIR"
 stamp=build/.made-by
-if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" -newer "$stamp")" ] ||
+entry="src/worker/entry.js src/worker/microtask.js"
+if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entry -newer "$stamp")" ] ||
   [ ! -f build/index.js ] || [ ! -f build/index_bg.wasm ]; then
   # 3. Bind, optimise, bundle. The stamp is dated before, and put in its place after.
+  bound=$CARGO_TARGET_DIR/worker-build
   mkdir -p build
   rm -f "$stamp"
   printf '%s\n' "$made_by" >"$stamp.new"
-  "$WORKER_BUILD" --release -- --locked --features worker
+  "$WORKER_BUILD" --release --out-dir "$bound" -- --locked --features worker
   # worker-build keeps the names of functions, which are a fifth of the module.
-  "$WASM_OPT_BIN" --all-features --strip-debug build/index_bg.wasm -o build/index_bg.wasm
+  "$WASM_OPT_BIN" --all-features --strip-debug "$bound/index_bg.wasm" -o build/index_bg.wasm
+  # Its entry is wrapped in ours.
+  "$ESBUILD_BIN" src/worker/entry.js --bundle --minify --format=esm --log-level=warning \
+    --alias:worker-build-output="$bound/index.js" --inject:src/worker/microtask.js --external:./index_bg.wasm \
+    --external:'cloudflare:*' --outfile=build/index.js
   mv "$stamp.new" "$stamp"
 elif [ "${WRANGLER_COMMAND:-}" = dev ]; then
   exit 0 # nothing new to say

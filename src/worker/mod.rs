@@ -6,24 +6,29 @@
 //! | `routes` | which request does what |
 //! | `response` | responses, problems among them |
 //! | `fetch` | HTTP over Workers' fetch, with deadlines and size limits |
+//! | `glue` | the JavaScript that wasm calls, beside the JavaScript that calls wasm (`entry.js`) |
 //! | `store` | the Redis that the settings choose |
 //! | `embedded` | the embedded store: a Durable Object with SQLite |
 
 mod embedded;
 mod fetch;
+mod glue;
 mod response;
 mod routes;
 mod settings;
 mod store;
 
-use worker::{Context, Env, event};
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::{Context, Env, worker_sys};
 
-/// Every request of the Worker. An error would become a bare 500, so there is none.
-#[event(fetch)]
-async fn fetch(
+/// Every request of the Worker, called by `entry.js`; `body` is a `Uint8Array` when it has been
+/// read already. The promise is never rejected: what goes wrong is a response too.
+#[wasm_bindgen]
+pub async fn handle(
     request: web_sys::Request,
+    body: JsValue,
     env: Env,
-    context: Context,
-) -> worker::Result<web_sys::Response> {
-    Ok(routes::handle(request, &env, &context).await)
+    context: worker_sys::Context,
+) -> web_sys::Response {
+    routes::handle(request, body, &env, &Context::new(context)).await
 }

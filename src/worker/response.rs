@@ -1,53 +1,47 @@
 //! Responses.
 
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::Response;
 
+use super::glue;
 use crate::api::problem::Problem;
 
 /// A response before it is one of JavaScript's.
 pub(super) struct Answer {
     pub status: u16,
-    pub content_type: &'static str,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+    /// A name and a value in turn, a line each. Values are ASCII without line breaks: every one is
+    /// built by this crate from checked parts.
+    headers: String,
+    body: String,
 }
 
 impl Answer {
+    fn new(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, headers: format!("content-type\n{content_type}"), body }
+    }
+
     /// A JSON body.
     pub fn json(status: u16, body: String) -> Self {
-        Self { status, content_type: "application/json", headers: Vec::new(), body }
+        Self::new(status, "application/json", body)
     }
 
     /// With one more header.
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        for line in [name, value] {
+            self.headers.push('\n');
+            self.headers.push_str(line);
+        }
         self
     }
 
     /// As a response of JavaScript; without a body for `HEAD`.
     pub fn into_response(self, is_head: bool) -> Response {
-        let init = ResponseInit::new();
-        init.set_status(self.status);
-        // None of these can be refused: names and values are checked ASCII.
-        if let Ok(headers) = Headers::new() {
-            let _ = headers.set("content-type", self.content_type);
-            for (name, value) in &self.headers {
-                let _ = headers.set(name, value);
-            }
-            init.set_headers(&headers);
-        }
         let body = (!is_head).then_some(self.body.as_str());
-        Response::new_with_opt_str_and_init(body, &init).unwrap_or_else(|_| Response::error())
+        glue::respond(self.status, &self.headers, body)
     }
 }
 
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Self {
-        Self {
-            status: problem.code.status(),
-            content_type: "application/problem+json",
-            headers: Vec::new(),
-            body: problem.to_json(),
-        }
+        Self::new(problem.code.status(), "application/problem+json", problem.to_json())
     }
 }

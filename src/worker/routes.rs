@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
 use web_sys::{Request, Response};
-use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+use worker::js_sys::futures::JsFuture;
+use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, console_log};
 
-use super::fetch::{BodyError, GlobalFetch, read_body};
+use super::fetch::{self, Fetch};
+use super::glue;
 use super::response::Answer;
 use super::settings::{self, App, DeployedNode};
 use crate::api::auth::{Caller, Credentials, authenticate};
@@ -19,12 +21,6 @@ use crate::api::result::{self, RunnableResult};
 use crate::cache::WriteOutcome;
 use crate::json::{Dialect, Document, write_string};
 use crate::node::{CacheReport, Event, Finished, NoCallbacks, NodeError, OpenAi, Run, Trace, run};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = crypto, js_name = randomUUID)]
-    fn random_uuid() -> String;
-}
 
 /// What a path stands for.
 enum Route<'p> {
@@ -55,59 +51,38 @@ impl<'p> Route<'p> {
     }
 }
 
-/// Answers any request.
-pub(super) async fn handle(request: Request, env: &Env, context: &Context) -> Response {
-    let (url, method) = (request.url(), request.method());
-    let (origin, path) = split_url(&url);
-    let answer = route(&request, &method, origin, path, env, context).await;
-    let answer = answer.unwrap_or_else(Answer::from);
-    // What a run gives is the caller's alone.
-    let private = path.starts_with("/v1");
-    let answer =
-        if private { answer.with_header("cache-control", "private, no-store") } else { answer };
-    answer.into_response(method == "HEAD")
+/// What a request shows before its body is read.
+struct Head<'h> {
+    method: &'h str,
+    /// Scheme and authority of the URL.
+    url_origin: &'h str,
+    path: &'h str,
+    /// The header `Origin`.
+    page_origin: Option<&'h str>,
+    /// The API key.
+    key: Option<&'h str>,
 }
 
-async fn route(
-    request: &Request,
-    method: &str,
-    origin: &str,
-    path: &str,
-    env: &Env,
-    context: &Context,
-) -> Result<Answer, Problem> {
-    let Some(route) = Route::of(path) else {
-        let detail = "this path is not part of the API; runs are POST /v1/nodes/{id}/run";
-        return Err(Problem::new(Code::NotFound, detail));
-    };
-    if !route.allow().split(", ").any(|allowed| allowed == method) {
-        let detail = format!("use {}", route.allow());
-        let problem = Problem::new(Code::MethodNotAllowed, detail);
-        return Ok(Answer::from(problem).with_header("allow", route.allow()));
+impl<'h> Head<'h> {
+    /// In the order in which [`Head::parse`] reads them.
+    const HEADERS: &'static str = "origin,x-edgememo-api-key,x-api-key,authorization";
+
+    fn parse(description: &'h str) -> Self {
+        let mut lines = description.split('\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let (method, (url_origin, path)) = (line(), split_url(line()));
+        let present = |line: &'h str| Some(line).filter(|line| !line.is_empty());
+        let page_origin = present(line());
+        // The first of these that is there: with pass-through, the others are the provider's.
+        let (own, api, authorization) = (present(line()), present(line()), present(line()));
+        let key = own.or(api).or_else(|| bearer(authorization?));
+        Self { method, url_origin, path, page_origin, key }
     }
-    if let Route::Health = route {
-        return Ok(Answer::json(200, "{\"status\":\"ok\"}".to_owned()));
-    }
-    let app = settings::app(env)?;
-    let caller = match caller(&app, request, origin) {
-        Ok(caller) => caller,
-        Err(problem) if problem.code == Code::Unauthenticated => {
-            return Ok(Answer::from(problem).with_header("www-authenticate", "Bearer"));
-        }
-        Err(problem) => return Err(problem),
-    };
-    match route {
-        Route::Health => Err(Problem::new(Code::Internal, "health was answered already")),
-        Route::Nodes => Ok(Answer::json(200, list_nodes(&app))),
-        Route::RunNode(id) => {
-            let Some(node) = app.nodes.iter().find(|node| node.definition.id == id) else {
-                let detail = "no node of this id is deployed; GET /v1/nodes lists them";
-                return Err(Problem::new(Code::NodeNotFound, detail));
-            };
-            let body = read_request_body(&app, request).await?;
-            run_node(&app, caller, node, &body, context).await
-        }
-    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Scheme and authority, and the path.
@@ -118,37 +93,81 @@ fn split_url(url: &str) -> (&str, &str) {
     path.and_then(|path| url.split_at_checked(path)).unwrap_or((url, "/"))
 }
 
-fn caller<'a>(app: &'a App, request: &Request, origin: &str) -> Result<Caller<'a>, Problem> {
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
-    let bearer = || {
-        let value = header("authorization")?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    };
-    let key = header("x-edgememo-api-key").or_else(|| header("x-api-key")).or_else(bearer);
-    // Only insecure mode asks where a page came from.
-    let page_origin = if app.insecure { header("origin") } else { None };
-    let credentials =
-        Credentials { key: key.as_deref(), url_origin: origin, origin: page_origin.as_deref() };
-    authenticate(app.api_keys.as_ref(), app.insecure, credentials)
+/// Answers any request.
+pub(super) async fn handle(
+    request: Request,
+    body: JsValue,
+    env: &Env,
+    context: &Context,
+) -> Response {
+    let description = glue::describe(&request, Head::HEADERS);
+    let head = Head::parse(&description);
+    let answer = route(&request, body, &head, env, context).await.unwrap_or_else(Answer::from);
+    // What a run gives is the caller's alone.
+    let private = head.path.starts_with("/v1");
+    let answer =
+        if private { answer.with_header("cache-control", "private, no-store") } else { answer };
+    answer.into_response(head.method == "HEAD")
 }
 
-async fn read_request_body(app: &App, request: &Request) -> Result<String, Problem> {
-    let limit = app.max_body_bytes;
-    let body =
-        read_body(&request.headers(), limit, || request.array_buffer(), || request.body()).await;
-    match body {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map_err(|_| Problem::new(Code::InvalidJson, "the body is not UTF-8")),
-        Err(BodyError::TooLarge) => Err(Problem::new(
-            Code::BodyTooLarge,
-            format!("the limit is {limit} bytes (setting MAX_BODY_BYTES)"),
-        )),
-        Err(BodyError::Broken(_)) => {
-            Err(Problem::new(Code::BodyUnreadable, "the body ended early; send it again"))
-        }
+async fn route(
+    request: &Request,
+    body: JsValue,
+    head: &Head<'_>,
+    env: &Env,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    let Some(route) = Route::of(head.path) else {
+        let detail = "this path is not part of the API; runs are POST /v1/nodes/{id}/run";
+        return Err(Problem::new(Code::NotFound, detail));
+    };
+    if !route.allow().split(", ").any(|allowed| allowed == head.method) {
+        let detail = format!("use {}", route.allow());
+        let problem = Problem::new(Code::MethodNotAllowed, detail);
+        return Ok(Answer::from(problem).with_header("allow", route.allow()));
     }
+    let id = match route {
+        Route::Health => return Ok(Answer::json(200, "{\"status\":\"ok\"}".to_owned())),
+        Route::Nodes => None,
+        Route::RunNode(id) => Some(id),
+    };
+    let app = settings::app(env)?;
+    let credentials = Credentials {
+        key: head.key,
+        url_origin: head.url_origin,
+        origin: head.page_origin,
+    };
+    let caller = match authenticate(app.api_keys.as_ref(), app.insecure, credentials) {
+        Ok(caller) => caller,
+        Err(problem) if problem.code == Code::Unauthenticated => {
+            return Ok(Answer::from(problem).with_header("www-authenticate", "Bearer"));
+        }
+        Err(problem) => return Err(problem),
+    };
+    let Some(id) = id else { return Ok(Answer::json(200, list_nodes(&app))) };
+    let Some(node) = app.nodes.iter().find(|node| node.definition.id == id) else {
+        let detail = "no node of this id is deployed; GET /v1/nodes lists them";
+        return Err(Problem::new(Code::NodeNotFound, detail));
+    };
+    let body = read_body(&app, request, body).await?;
+    run_node(&app, caller, node, &body, context).await
+}
+
+/// The body, which may have been read already.
+async fn read_body(app: &App, request: &Request, body: JsValue) -> Result<String, Problem> {
+    let limit = app.max_body_bytes;
+    let body = if body.is_undefined() {
+        JsFuture::from(glue::read_body(request, limit)).await.map_err(|_| {
+            Problem::new(Code::BodyUnreadable, "the body ended early; send it again")
+        })?
+    } else {
+        body
+    };
+    let bytes = fetch::bytes(body).filter(|bytes| bytes.len() <= limit).ok_or_else(|| {
+        let detail = format!("the limit is {limit} bytes (setting MAX_BODY_BYTES)");
+        Problem::new(Code::BodyTooLarge, detail)
+    })?;
+    String::from_utf8(bytes).map_err(|_| Problem::new(Code::InvalidJson, "the body is not UTF-8"))
 }
 
 /// Runs a node:
@@ -166,7 +185,7 @@ async fn run_node(
     body: &str,
     context: &Context,
 ) -> Result<Answer, Problem> {
-    let run_id = random_uuid();
+    let run_id = glue::random_uuid();
     // 1.
     let document = Document::parse(body, Dialect::STRICT)
         .map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))?;
@@ -192,7 +211,7 @@ async fn run_node(
         Problem::new(Code::ProviderKeyMissing, detail)
     })?;
     // 5.
-    let llm = OpenAi::new(&node.definition, GlobalFetch, url, api_key);
+    let llm = OpenAi::new(&node.definition, Fetch::global(), url, api_key);
     let given =
         Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
     let (mut finished, events) = if request.trace {
@@ -231,7 +250,7 @@ fn answer(
     let mut answer = Answer::json(result::status(&finished.result), body);
     if finished.cache != CacheReport::NotReached {
         let value = cache_status(&finished.cache, caller.is_authenticated());
-        answer = answer.with_header("cache-status", value);
+        answer = answer.with_header("cache-status", &value);
     }
     let timings = [("cache", finished.lookup_ms), ("execute", finished.execute_ms)];
     let timings: Vec<String> = timings
@@ -241,7 +260,7 @@ fn answer(
     if timings.is_empty() {
         return answer;
     }
-    answer.with_header("server-timing", timings.join(", "))
+    answer.with_header("server-timing", &timings.join(", "))
 }
 
 /// One structured line per run, with nothing of what was said in it.

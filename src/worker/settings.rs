@@ -10,7 +10,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Env, js_sys};
 
 use super::embedded::MAX_BYTES_SETTING;
-use super::fetch::GlobalFetch;
+use super::fetch::Fetch;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
 use crate::api::problem::{Code, Problem};
@@ -128,7 +128,7 @@ fn store(env: &Env) -> Result<Store, Problem> {
                 if !(url.starts_with("https://") || url.starts_with("http://")) {
                     return Err(invalid(format!("{url_name} has to start with https://")));
                 }
-                return Ok(Store::Rest(Rest::new(GlobalFetch, &url, Some(Secret::new(token)))));
+                return Ok(Store::Rest(Rest::new(Fetch::global(), &url, Some(Secret::new(token)))));
             }
             (Some(_), None) => {
                 return Err(invalid(format!("{url_name} is set, but {token_name} is not")));

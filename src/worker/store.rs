@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use worker::worker_sys::Fetcher;
+use worker::wasm_bindgen::JsValue;
 use worker::{Env, ObjectNamespace};
 
-use super::fetch::{BoundFetch, GlobalFetch};
+use super::fetch::Fetch;
 use crate::redis::rest::Rest;
 use crate::redis::{Command, Redis, RedisError, Reply};
 
@@ -15,7 +15,7 @@ const SHARDS: u8 = 16;
 
 /// One of the transports.
 pub(super) enum Store {
-    Rest(Rest<GlobalFetch>),
+    Rest(Rest<Fetch>),
     Embedded(Embedded),
 }
 
@@ -53,7 +53,7 @@ impl Embedded {
             .namespace
             .get_by_name(&format!("shard-{shard}"))
             .map_err(|_| RedisError::Unreachable)?;
-        let http = BoundFetch(stub.into_rpc::<Fetcher>());
+        let http = Fetch::bound(stub.into_rpc::<JsValue>());
         Rest::new(http, "https://embedded", None).execute(commands, deadline).await
     }
 }

@@ -1,0 +1,31 @@
+// Upstash's REST dialect before a Redis, with nothing but what the bench needs: one command per
+// request. A process of its own, so that its work is not counted as a Worker's.
+import http from "node:http";
+import { createClient } from "redis";
+
+const { REDIS_URL, TOKEN } = process.env;
+const client = createClient({ url: REDIS_URL });
+await client.connect();
+
+const server = http.createServer((request, response) => {
+  let body = "";
+  request.setEncoding("utf8");
+  request.on("data", (chunk) => {
+    body += chunk;
+  });
+  request.on("end", async () => {
+    if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+      response.writeHead(401).end('{"error":"WRONGPASS"}');
+      return;
+    }
+    const result = await client.sendCommand(JSON.parse(body).map(String));
+    const reply = JSON.stringify({ result });
+    response.writeHead(200, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(reply),
+    });
+    response.end(reply);
+  });
+});
+server.keepAliveTimeout = 60_000;
+server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }));

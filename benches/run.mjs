@@ -1,0 +1,251 @@
+// `make bench`: hits a second, latency, and CPU time of workerd per request, for edgememo and for
+// two Workers to compare it with, in one run on this machine.
+//
+// workerd runs the built Worker directly, with the settings that ship; Redis is real, with a warm
+// entry, behind a front that speaks Upstash's REST dialect. The Workers take turns, several times,
+// and the median counts: machines are noisy, and a ratio within one run is less so.
+//
+// Usage: node benches/run.mjs [--seconds 5] [--rounds 5] [--connections 16]
+import { execFileSync, fork, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import workerd from "workerd";
+import { startRedis } from "../tests/support/redis.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const API_KEY = "bench-key";
+const TOKEN = "bench-token";
+const BODY = JSON.stringify({
+  input: { text: "The quick brown fox jumps over the lazy dog. ".repeat(20) },
+  config: { cache: { namespace: "my-app", ttl: 3600 } },
+});
+const NODE_PATH = "/v1/nodes/summarizer/run";
+const ANSWER = JSON.stringify({ content: "A fox jumps over a dog." });
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "5" },
+    connections: { type: "string", default: "16" },
+  },
+});
+const [seconds, rounds, connections] = [values.seconds, values.rounds, values.connections].map(
+  Number,
+);
+
+/** What is to be ended when the bench ends, however it does. */
+const closers = [];
+const scratch = mkdtempSync(join(tmpdir(), "edgememo-bench-"));
+closers.push(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startFront(redisUrl) {
+  const front = fork(join(ROOT, "benches/front.mjs"), {
+    env: { ...process.env, REDIS_URL: redisUrl, TOKEN },
+  });
+  closers.push(() => front.kill());
+  const { port } = await new Promise((resolve, reject) => {
+    front.once("message", resolve);
+    front.once("exit", (code) => reject(new Error(`the front ended with ${code}`)));
+  });
+  return `http://127.0.0.1:${port}`;
+}
+
+/** Starts workerd with one Worker. `modules` are capnp entries, `bindings` texts. */
+async function startWorkerd(name, modules, bindings) {
+  const port = await freePort();
+  const texts = Object.entries(bindings).map(
+    ([key, value]) => `(name = ${JSON.stringify(key)}, text = ${JSON.stringify(value)})`,
+  );
+  const config = join(scratch, `${name}.capnp`);
+  writeFileSync(
+    config,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "internet", network = (allow = ["private"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (
+  modules = [${modules.join(", ")}],
+  bindings = [${texts.join(", ")}],
+  compatibilityDate = "${compatibilityDate()}",
+);
+`,
+  );
+  const child = spawn(workerd.default, ["serve", config, `-I${ROOT}`], { stdio: ["ignore", "ignore", "inherit"] });
+  closers.push(() => child.kill());
+  const url = `http://127.0.0.1:${port}`;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await fetch(`${url}/healthz`);
+      return { name, url, pid: child.pid };
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function compatibilityDate() {
+  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
+  return toml.match(/^compatibility_date = "([\d-]+)"/m)[1];
+}
+
+/** capnp looks absolute paths up below the import path, which is the project. */
+const embed = (file) => JSON.stringify(`/${file}`);
+
+/** Seconds of CPU that a process has used; NaN where /proc does not tell. */
+function cpuSeconds(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** One measurement with wrk. */
+function measure(worker, path) {
+  const script = join(scratch, "post.lua");
+  writeFileSync(
+    script,
+    `wrk.method = "POST"
+wrk.body = [==[${BODY}]==]
+wrk.headers["content-type"] = "application/json"
+wrk.headers["authorization"] = "Bearer ${API_KEY}"
+done = function(summary, latency)
+  local errors = summary.errors
+  print(string.format("RESULT %d %d %d %d %d", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99),
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
+`,
+  );
+  const before = cpuSeconds(worker.pid);
+  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, worker.url + path];
+  const output = execFileSync("wrk", args, { encoding: "utf8" });
+  const cpu = cpuSeconds(worker.pid) - before;
+  const [requests, duration, p50, p99, errors] = output
+    .match(/RESULT (\d+) (\d+) (\d+) (\d+) (\d+)/)
+    .slice(1)
+    .map(Number);
+  if (errors > 0) throw new Error(`${worker.name}: ${errors} requests failed`);
+  return { rate: requests / (duration / 1e6), p50, p99, cpu: (cpu / requests) * 1e6 };
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+async function post(url) {
+  const headers = { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: BODY });
+  return { response, body: await response.json() };
+}
+
+/** Puts an entry where each Worker looks, and makes sure that each answers from it. */
+async function warmUp(redis, edgememo, bare) {
+  const stored = Buffer.from(ANSWER).toString("base64");
+  const hash = createHash("sha256").update(BODY).digest("hex");
+  await redis.client.set(`bare:${hash}`, stored);
+  const { content } = (await post(bare.url)).body;
+  if (!content) throw new Error("the bare Worker does not answer from Redis");
+
+  const kwargs = createHash("sha256").update("{}").digest("hex");
+  const text = JSON.stringify({ text: JSON.parse(BODY).input.text }).replace('":', '": ');
+  const input = createHash("sha256").update(text).digest("hex");
+  await redis.client.set(`my-app:summarizer:${input}:${kwargs}`, stored);
+  const { response } = await post(edgememo.url + NODE_PATH);
+  const status = response.headers.get("cache-status") ?? "";
+  if (!status.startsWith("edgememo; hit")) throw new Error(`edgememo does not hit: ${status}`);
+}
+
+async function main() {
+  try {
+    execFileSync("wrk", ["-v"], { stdio: "ignore" });
+  } catch (error) {
+    // wrk prints its version and ends with 1.
+    if (error.code === "ENOENT") {
+      throw new Error("the bench needs wrk: apt install wrk, brew install wrk");
+    }
+  }
+  const redis = await startRedis();
+  closers.push(() => redis.close());
+  const UPSTASH_REDIS_REST_URL = await startFront(redis.url);
+  const connection = { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN: TOKEN };
+  const sha256 = createHash("sha256").update(API_KEY).digest("hex");
+  const script = (file) => `(name = "worker.js", esModule = embed ${embed(file)})`;
+  const edgememo = await startWorkerd(
+    "edgememo",
+    [
+      `(name = "index.js", esModule = embed ${embed("build/index.js")})`,
+      `(name = "./index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`,
+    ],
+    {
+      ...connection,
+      OPENAI_API_KEY: "unused",
+      EDGEMEMO_API_KEYS: JSON.stringify([{ id: "bench", sha256, namespaces: ["*"] }]),
+    },
+  );
+  const bare = await startWorkerd("bare", [script("benches/workers/bare.js")], connection);
+  const constant = await startWorkerd("constant", [script("benches/workers/constant.js")], {});
+  await warmUp(redis, edgememo, bare);
+
+  const workers = [
+    { label: "edgememo, hit", worker: edgememo, path: NODE_PATH, runs: [] },
+    { label: "bare JavaScript Worker, one GET", worker: bare, path: "/", runs: [] },
+    { label: "Worker that answers a constant", worker: constant, path: "/", runs: [] },
+  ];
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const { worker, path, runs } of workers) {
+      const result = measure(worker, path);
+      // The first round warms up the compilers.
+      if (round > 0) runs.push(result);
+    }
+  }
+  const rows = workers.map(({ label, runs }) => {
+    const of = (name) => median(runs.map((run) => run[name]));
+    return { label, rate: of("rate"), p50: of("p50"), p99: of("p99"), cpu: of("cpu") };
+  });
+  const cell = (text, width) => String(text).padStart(width);
+  console.log(
+    `\n${connections} connections, median of ${rounds} rounds of ${seconds} s, ${BODY.length} B requests\n`,
+  );
+  console.log(`${"".padEnd(34)}${cell("requests/s", 12)}${cell("p50", 10)}${cell("p99", 10)}${cell("CPU/request", 14)}`);
+  for (const row of rows) {
+    const ms = (microseconds) => `${(microseconds / 1000).toFixed(2)} ms`;
+    const cpu = Number.isNaN(row.cpu) ? "n/a" : `${row.cpu.toFixed(0)} µs`;
+    console.log(
+      row.label.padEnd(34) +
+        cell(row.rate.toFixed(0), 12) +
+        cell(ms(row.p50), 10) +
+        cell(ms(row.p99), 10) +
+        cell(cpu, 14),
+    );
+  }
+  const [ours, theirs] = rows;
+  console.log(`\nedgememo / bare: rate ${(ours.rate / theirs.rate).toFixed(2)} (target: at least 0.80)`);
+  console.log(`edgememo / bare: CPU  ${(ours.cpu / theirs.cpu).toFixed(2)} (target: at most 1.50)`);
+}
+
+process.on("SIGINT", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
+try {
+  await main();
+} finally {
+  for (const close of closers.reverse()) await close();
+}

@@ -79,9 +79,7 @@ fn to_jinja(value: Value<'_>) -> Result<Jinja, PromptError> {
             Some(text) => Jinja::from(text.as_ref()),
             None => return Err(PromptError::Unprintable("a lone surrogate")),
         },
-        Item::Array(values) => {
-            Jinja::from(values.map(to_jinja).collect::<Result<Vec<_>, _>>()?)
-        }
+        Item::Array(values) => Jinja::from(values.map(to_jinja).collect::<Result<Vec<_>, _>>()?),
         Item::Object(members) => {
             let mut pairs = Vec::new();
             for (name, value) in members {
@@ -186,9 +184,9 @@ mod tests {
     use crate::json::{Dialect, Document};
 
     fn prompt(content: &str) -> Prompt {
-        let message =
-            Message { role: Role::User, content: content.to_owned(), is_static: false };
-        let required = crate::definition::required_parameters(content).unwrap().into_iter().collect();
+        let message = Message { role: Role::User, content: content.to_owned(), is_static: false };
+        let required =
+            crate::definition::required_parameters(content).unwrap().into_iter().collect();
         Prompt { messages: vec![message], required }
     }
 

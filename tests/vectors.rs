@@ -7,6 +7,7 @@ use edgememo::key::cache_key;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+#[expect(clippy::panic, clippy::unwrap_used, reason = "a helper of tests")]
 fn vectors<T: DeserializeOwned>(name: &str) -> Vec<T> {
     let path = format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -33,7 +34,8 @@ fn keys_are_those_of_dynamiq() {
         let name = &vector.name;
         let input = Document::parse(&vector.input_json, Dialect::PYTHON).expect(name);
         let kwargs = Document::parse(&vector.kwargs_json, Dialect::PYTHON).expect(name);
-        let canonical = |document: &Document<'_>| dumps(document.root(), Order::SortedOutsideArrays);
+        let canonical =
+            |document: &Document<'_>| dumps(document.root(), Order::SortedOutsideArrays);
         assert_eq!(canonical(&input), vector.canonical_input, "{name}");
         assert_eq!(canonical(&kwargs), vector.canonical_kwargs, "{name}");
         let namespace = vector.namespace.as_deref();
@@ -94,7 +96,11 @@ fn values_are_those_of_dynamiq_in_both_directions() {
                     "hit" => {
                         let text = read.expect(&name);
                         let document = Document::parse(&text, Dialect::PYTHON).expect(&name);
-                        assert_eq!(Some(dumps(document.root(), Order::AsWritten)), decoded, "{name}");
+                        assert_eq!(
+                            Some(dumps(document.root(), Order::AsWritten)),
+                            decoded,
+                            "{name}"
+                        );
                     }
                     "miss" => assert_eq!(read, Err(DecodeError::Null), "{name}"),
                     "error" => assert!(read.is_err(), "{name}"),

@@ -53,7 +53,12 @@ impl ApiKeys {
     /// Reads `EDGEMEMO_API_KEYS`. The error names the place and never quotes the text.
     pub fn parse(json: &str) -> Result<Self, String> {
         let keys: Vec<ApiKey> = serde_json::from_str(json).map_err(|error| {
-            format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+            format!(
+                "{:?} error at line {} column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            )
         })?;
         if keys.is_empty() {
             return Err("the list is empty".to_owned());
@@ -201,7 +206,11 @@ mod tests {
         ApiKeys::parse(&json).unwrap()
     }
 
-    fn call<'a>(key: Option<&'a str>, url_origin: &'a str, origin: Option<&'a str>) -> Credentials<'a> {
+    fn call<'a>(
+        key: Option<&'a str>,
+        url_origin: &'a str,
+        origin: Option<&'a str>,
+    ) -> Credentials<'a> {
         Credentials { key, url_origin, origin }
     }
 

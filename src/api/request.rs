@@ -52,7 +52,10 @@ impl<'d> RunRequest<'d> {
     /// like a cache that never hits.
     pub fn parse(body: Value<'d>, defaults: &CacheDefaults) -> Result<Self> {
         let Item::Object(members) = body.item() else {
-            return field_error("the body", format!("has to be an object, not {}", body.kind_name()));
+            return field_error(
+                "the body",
+                format!("has to be an object, not {}", body.kind_name()),
+            );
         };
         known_members(members, "", &["input", "config", "kwargs", "trace"])?;
         let Some(input) = body.get("input") else {
@@ -209,11 +212,8 @@ mod tests {
 
     #[test]
     fn the_settings_fill_in_what_a_request_leaves_out() {
-        let defaults = CacheDefaults {
-            namespace: Some("app".to_owned()),
-            ttl: Some(60),
-            max_ttl: Some(100),
-        };
+        let defaults =
+            CacheDefaults { namespace: Some("app".to_owned()), ttl: Some(60), max_ttl: Some(100) };
         let config = |namespace: Option<&str>, ttl| {
             Some(RedisCacheConfig { namespace: namespace.map(str::to_owned), ttl })
         };
@@ -266,8 +266,7 @@ mod tests {
     #[test]
     fn a_request_never_carries_a_connection() {
         for name in ["host", "port", "db", "username", "password", "url", "token"] {
-            let body =
-                format!(r#"{{"input":{{}},"config":{{"cache":{{"{name}":"CANARY"}}}}}}"#);
+            let body = format!(r#"{{"input":{{}},"config":{{"cache":{{"{name}":"CANARY"}}}}}}"#);
             let message = refused(&body);
             assert!(message.starts_with(&format!("config.cache.{name} cannot be given")));
             assert!(!message.contains("CANARY"));

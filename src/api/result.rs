@@ -110,8 +110,12 @@ mod tests {
     fn a_failure_has_an_error_and_a_trace_when_asked() {
         let error = NodeError::Upstream("down".to_owned());
         let finished = finished(Err(error), CacheReport::NoCacheConfig);
-        let event =
-            Event { name: "node_end", node_id: "a".to_owned(), at_ms: 3, is_output_from_cache: Some(true) };
+        let event = Event {
+            name: "node_end",
+            node_id: "a".to_owned(),
+            at_ms: 3,
+            is_output_from_cache: Some(true),
+        };
         let result = RunnableResult {
             run_id: "id",
             input: "null",

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::model::{
-    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role, Setting,
+    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role,
+    Setting,
 };
 use super::variables::required_parameters;
 
@@ -358,8 +359,9 @@ impl Mistakes<'_> {
             .strip_prefix("${oc.env:")
             .and_then(|rest| rest.strip_suffix('}'))
             .map(|inner| inner.split_once(',').map_or((inner, None), |(n, d)| (n, Some(d))));
-        let is_name =
-            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
         match inner {
             Some((name, default))
                 if is_name(name.trim()) && !default.is_some_and(|d| d.contains("${")) =>
@@ -459,7 +461,10 @@ workflows:
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "key".to_owned());
         assert_eq!(node.llm.connection.api_key.resolve(env), Ok("key".to_owned()));
         assert_eq!(node.llm.connection.url.resolve(env), Ok("https://api.example/v1".to_owned()));
-        assert_eq!(node.llm.connection.api_key.resolve(|_| Some(String::new())), Err("OPENAI_API_KEY"));
+        assert_eq!(
+            node.llm.connection.api_key.resolve(|_| Some(String::new())),
+            Err("OPENAI_API_KEY")
+        );
     }
 
     #[test]
@@ -473,20 +478,65 @@ workflows:
     #[test]
     fn every_mistake_is_named_with_file_line_and_reason() {
         let cases = [
-            ("type: dynamiq.nodes.llms.OpenAI", "type: dynamiq.nodes.tools.Python", "15:11", "node `a`: the edge cannot run the type `dynamiq.nodes.tools.Python`"),
-            ("type: dynamiq.connections.OpenAI", "type: dynamiq.connections.Tavily", "3:11", "connection `openai`: the edge cannot run the type"),
-            ("connection: openai", "connection: other", "17:17", "node `a`: connection `other` is not in this file"),
-            ("prompt: ask", "prompt: other", "18:13", "node `a`: prompt `other` is not in this file"),
+            (
+                "type: dynamiq.nodes.llms.OpenAI",
+                "type: dynamiq.nodes.tools.Python",
+                "15:11",
+                "node `a`: the edge cannot run the type `dynamiq.nodes.tools.Python`",
+            ),
+            (
+                "type: dynamiq.connections.OpenAI",
+                "type: dynamiq.connections.Tavily",
+                "3:11",
+                "connection `openai`: the edge cannot run the type",
+            ),
+            (
+                "connection: openai",
+                "connection: other",
+                "17:17",
+                "node `a`: connection `other` is not in this file",
+            ),
+            (
+                "prompt: ask",
+                "prompt: other",
+                "18:13",
+                "node `a`: prompt `other` is not in this file",
+            ),
             ("nodes: [a]", "nodes: [b]", "23:13", "flow `f`: node `b` is not in this file"),
             ("flow: f", "flow: g", "26:11", "workflow `w`: flow `g` is not in this file"),
-            ("api_key: ${oc.env:OPENAI_API_KEY}", "api_key: sk-secret", "4:14", "api_key has to come from the environment"),
-            ("api_key: ${oc.env:OPENAI_API_KEY}", "api_key: ${oc.env:A,sk-secret}", "4:14", "api_key has to come from the environment"),
-            ("${oc.env:OPENAI_URL, https://api.example/v1}", "api.example", "5:10", "url has to start with https://"),
-            ("${oc.env:OPENAI_URL, https://api.example/v1}", "${env:X}", "5:10", "url has to be a text, ${oc.env:NAME}"),
+            (
+                "api_key: ${oc.env:OPENAI_API_KEY}",
+                "api_key: sk-secret",
+                "4:14",
+                "api_key has to come from the environment",
+            ),
+            (
+                "api_key: ${oc.env:OPENAI_API_KEY}",
+                "api_key: ${oc.env:A,sk-secret}",
+                "4:14",
+                "api_key has to come from the environment",
+            ),
+            (
+                "${oc.env:OPENAI_URL, https://api.example/v1}",
+                "api.example",
+                "5:10",
+                "url has to start with https://",
+            ),
+            (
+                "${oc.env:OPENAI_URL, https://api.example/v1}",
+                "${env:X}",
+                "5:10",
+                "url has to be a text, ${oc.env:NAME}",
+            ),
             ("{{ text }}", "{{ text", "12:18", "syntax error"),
             ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
             ("temperature: 0.5", "error_handling: {max_retries: 3}", "19:22", "max_retries"),
-            ("temperature: 0.5", "error_handling: {timeout_seconds: 0}", "19:21", "timeout_seconds has to be over 0"),
+            (
+                "temperature: 0.5",
+                "error_handling: {timeout_seconds: 0}",
+                "19:21",
+                "timeout_seconds has to be over 0",
+            ),
             ("model: m", "name: m", "", "model"),
             ("static: true", "static: maybe", "11:17", ""),
             ("stop: [x]", "stop: [x", "", ""),
@@ -507,6 +557,9 @@ workflows:
     fn a_node_id_stands_for_one_node_only() {
         let mistakes = compile(&[("a.yaml", GOOD), ("b.yaml", GOOD)]).unwrap_err();
         assert_eq!(mistakes.len(), 1);
-        assert!(mistakes[0].starts_with("b.yaml:15:11: node `a` is defined already in "), "{mistakes:?}");
+        assert!(
+            mistakes[0].starts_with("b.yaml:15:11: node `a` is defined already in "),
+            "{mistakes:?}"
+        );
     }
 }

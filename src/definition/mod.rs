@@ -14,5 +14,6 @@ mod variables;
 pub(crate) use variables::required_parameters;
 
 pub use model::{
-    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role, Setting,
+    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role,
+    Setting,
 };

@@ -98,10 +98,9 @@ impl Setting {
     pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Env { name, default } => env(name)
-                .filter(|value| !value.is_empty())
-                .or_else(|| default.clone())
-                .ok_or(name),
+            Self::Env { name, default } => {
+                env(name).filter(|value| !value.is_empty()).or_else(|| default.clone()).ok_or(name)
+            }
         }
     }
 }

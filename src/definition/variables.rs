@@ -62,15 +62,27 @@ mod tests {
 
     #[test]
     fn variables_are_found_in_branches_and_tests_too() {
-        assert_eq!(required("{{ a.b }}{% if c is defined %}{{ d | default('x') }}{% endif %}").unwrap(), ["a", "c", "d"]);
-        assert_eq!(required("{% for i in range(3) %}{{ i }}{{ loop.index }}{% endfor %}").unwrap(), [""; 0]);
+        assert_eq!(
+            required("{{ a.b }}{% if c is defined %}{{ d | default('x') }}{% endif %}").unwrap(),
+            ["a", "c", "d"]
+        );
+        assert_eq!(
+            required("{% for i in range(3) %}{{ i }}{{ loop.index }}{% endfor %}").unwrap(),
+            [""; 0]
+        );
         assert_eq!(required("{% set x = y %}{{ x }}").unwrap(), ["y"]);
     }
 
     #[test]
     fn what_the_edge_cannot_render_is_named() {
-        assert_eq!(required("{% if 0 %}{{ a | groupby('x') }}{% endif %}").unwrap_err(), "the edge has no filter `groupby`");
-        assert_eq!(required("{{ a is divisibleby(3) }}").unwrap_err(), "the edge has no test `divisibleby`");
+        assert_eq!(
+            required("{% if 0 %}{{ a | groupby('x') }}{% endif %}").unwrap_err(),
+            "the edge has no filter `groupby`"
+        );
+        assert_eq!(
+            required("{{ a is divisibleby(3) }}").unwrap_err(),
+            "the edge has no test `divisibleby`"
+        );
         assert_eq!(required("{{ lipsum() }}").unwrap_err(), "the edge has no function `lipsum`");
         assert!(required("{{ a").unwrap_err().contains("syntax error"));
     }

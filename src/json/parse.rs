@@ -20,11 +20,8 @@ const MAX_INTEGER_DIGITS: usize = 4300;
 
 impl Dialect {
     /// RFC 8259 with Python's limits: what comes over HTTP.
-    pub const STRICT: Self = Self {
-        non_finite: false,
-        max_depth: MAX_DEPTH,
-        max_integer_digits: MAX_INTEGER_DIGITS,
-    };
+    pub const STRICT: Self =
+        Self { non_finite: false, max_depth: MAX_DEPTH, max_integer_digits: MAX_INTEGER_DIGITS };
     /// What Python's `json.loads` accepts.
     pub const PYTHON: Self = Self { non_finite: true, ..Self::STRICT };
 }
@@ -81,7 +78,7 @@ pub enum ParseErrorKind {
     TooManyDigits(usize),
     /// The text is larger than the tape can address (4 GiB).
     #[error("text longer than the limit of {0} bytes")]
-    TooLong(usize),
+    TooLong(u32),
 }
 
 type Result<T, E = ParseErrorKind> = std::result::Result<T, E>;
@@ -89,9 +86,9 @@ type Result<T, E = ParseErrorKind> = std::result::Result<T, E>;
 /// Parses a whole text; the tokens come in the order of the text, containers before what they hold.
 pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Vec<Token>, ParseError> {
     // Positions are u32, which also bounds the tape.
-    const LIMIT: usize = u32::MAX as usize;
-    if text.len() >= LIMIT {
-        return Err(ParseError { position: LIMIT, kind: ParseErrorKind::TooLong(LIMIT) });
+    const LIMIT: u32 = u32::MAX - 1;
+    if u32::try_from(text.len()).map_or(true, |length| length > LIMIT) {
+        return Err(ParseError { position: 0, kind: ParseErrorKind::TooLong(LIMIT) });
     }
     let mut parser = Parser {
         bytes: text.as_bytes(),

@@ -255,7 +255,10 @@ mod tests {
     #[test]
     fn objects_inside_arrays_keep_their_order_at_every_depth_below() {
         assert_eq!(
-            dumped(r#"{"b":[{"z":1,"a":{"y":1,"b":2}}],"a":{"d":1,"c":2}}"#, Order::SortedOutsideArrays),
+            dumped(
+                r#"{"b":[{"z":1,"a":{"y":1,"b":2}}],"a":{"d":1,"c":2}}"#,
+                Order::SortedOutsideArrays
+            ),
             r#"{"a": {"c": 2, "d": 1}, "b": [{"z": 1, "a": {"y": 1, "b": 2}}]}"#
         );
     }

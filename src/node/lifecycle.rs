@@ -302,8 +302,7 @@ mod tests {
         /// Runs the node and carries out the write, as the Worker does after the response.
         fn run(&self, input: &str) -> (Finished, Vec<&'static str>) {
             let document = Document::parse(input, Dialect::STRICT).unwrap();
-            let given =
-                Run { input: document.root(), kwargs: None, cache: self.config.as_ref() };
+            let given = Run { input: document.root(), kwargs: None, cache: self.config.as_ref() };
             let trace = Trace::new();
             let finished = block_on(run(&self.node, given, &self.cache, &trace));
             if let Some(entry) = &finished.write {
@@ -331,7 +330,8 @@ mod tests {
 
     #[test]
     fn with_one_switch_off_redis_is_not_contacted() {
-        let off_at_the_node = Setup { node: Counting { enabled: false, ..Setup::new().node }, ..Setup::new() };
+        let off_at_the_node =
+            Setup { node: Counting { enabled: false, ..Setup::new().node }, ..Setup::new() };
         let off_in_the_run = Setup { config: None, ..Setup::new() };
         for (setup, reason) in
             [(off_at_the_node, "caching-disabled"), (off_in_the_run, "no-cache-config")]
@@ -362,7 +362,10 @@ mod tests {
         setup.node.failing.set(true);
         let (finished, events) = setup.run(INPUT);
         assert!(finished.result.is_err() && finished.write.is_none());
-        assert_eq!(events, ["node_start", "node_execute_start", "node_execute_error", "node_error"]);
+        assert_eq!(
+            events,
+            ["node_start", "node_execute_start", "node_execute_error", "node_error"]
+        );
         assert_eq!(setup.cache.redis().take_journal(), ["GET"]);
         setup.node.failing.set(false);
         assert!(!setup.run(INPUT).0.cache.is_hit());
@@ -371,10 +374,16 @@ mod tests {
 
     #[test]
     fn a_ttl_of_zero_looks_up_and_does_not_store() {
-        let setup = Setup { config: Some(RedisCacheConfig { namespace: None, ttl: Some(0) }), ..Setup::new() };
+        let setup = Setup {
+            config: Some(RedisCacheConfig { namespace: None, ttl: Some(0) }),
+            ..Setup::new()
+        };
         for _ in 0..2 {
             let (finished, _) = setup.run(INPUT);
-            assert_eq!((finished.cache.status(), finished.cache.reason()), ("miss", Some("ttl-zero")));
+            assert_eq!(
+                (finished.cache.status(), finished.cache.reason()),
+                ("miss", Some("ttl-zero"))
+            );
         }
         assert_eq!(setup.cache.redis().take_journal(), ["GET", "GET"]);
     }

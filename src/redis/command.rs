@@ -129,7 +129,9 @@ impl<'a> Command<'a> {
                 let mut args = vec![text("SET"), Cow::Borrowed(&**key), Cow::Borrowed(&**value)];
                 match expiry {
                     Some(Expiry::Seconds(n)) => args.extend([text("EX"), n.to_string().into()]),
-                    Some(Expiry::Milliseconds(n)) => args.extend([text("PX"), n.to_string().into()]),
+                    Some(Expiry::Milliseconds(n)) => {
+                        args.extend([text("PX"), n.to_string().into()])
+                    }
                     None => {}
                 }
                 if *if_absent {
@@ -207,8 +209,11 @@ fn set_options<'a>(
             "NX" => if_absent = true,
             unit @ ("EX" | "PX") if expiry.is_none() => {
                 let number = lifetime(&options.next().ok_or_else(syntax)?, "set")?;
-                let lifetime =
-                    if unit == "EX" { Expiry::Seconds(number) } else { Expiry::Milliseconds(number) };
+                let lifetime = if unit == "EX" {
+                    Expiry::Seconds(number)
+                } else {
+                    Expiry::Milliseconds(number)
+                };
                 lifetime.as_millis().ok_or_else(|| CommandError::expire_time("set"))?;
                 expiry = Some(lifetime);
             }
@@ -219,9 +224,8 @@ fn set_options<'a>(
 }
 
 fn lifetime(text: &str, name: &str) -> Result<u64, CommandError> {
-    let number: i64 = text
-        .parse()
-        .map_err(|_| CommandError::new("value is not an integer or out of range"))?;
+    let number: i64 =
+        text.parse().map_err(|_| CommandError::new("value is not an integer or out of range"))?;
     match u64::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(CommandError::expire_time(name)),
@@ -288,8 +292,11 @@ mod tests {
             text().prop_map(Command::PTtl),
             proptest::option::of(text()).prop_map(Command::Ping),
             proptest::collection::vec(text(), 1..6).prop_map(Command::Del),
-            (text(), 1..=1_000_000_u64, text())
-                .prop_map(|(key, seconds, value)| Command::SetEx { key, seconds, value }),
+            (text(), 1..=1_000_000_u64, text()).prop_map(|(key, seconds, value)| Command::SetEx {
+                key,
+                seconds,
+                value
+            }),
             (text(), text(), expiry, any::<bool>()).prop_map(|(key, value, expiry, if_absent)| {
                 Command::Set { key, value, expiry, if_absent }
             }),

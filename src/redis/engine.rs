@@ -25,6 +25,10 @@ pub trait Rows {
     fn expiry(&mut self, key: &str) -> Result<Option<Option<u64>>, Self::Error>;
     /// Puts a row in the place of what is there.
     fn put(&mut self, key: &str, value: &str, expires_at: Option<u64>) -> Result<(), Self::Error>;
+    /// Longest value that a row may have, in bytes.
+    fn max_value_bytes(&self) -> usize {
+        MAX_VALUE_BYTES
+    }
     /// Removes a row.
     fn remove(&mut self, key: &str) -> Result<(), Self::Error>;
 }
@@ -62,9 +66,7 @@ pub fn execute<R: Rows>(rows: &mut R, command: &Command<'_>, now: u64) -> Result
             Some(None) => -1,
             _ => -2,
         }),
-        Command::Ping(message) => {
-            Reply::Text(message.as_deref().unwrap_or("PONG").to_owned())
-        }
+        Command::Ping(message) => Reply::Text(message.as_deref().unwrap_or("PONG").to_owned()),
     })
 }
 
@@ -75,9 +77,10 @@ fn put<R: Rows>(
     lifetime: Option<u64>,
     now: u64,
 ) -> Result<Reply, R::Error> {
-    if value.len() > MAX_VALUE_BYTES {
+    let limit = rows.max_value_bytes();
+    if value.len() > limit {
         return Ok(Reply::Error(format!(
-            "ERR value too large: {} bytes, the embedded store takes up to {MAX_VALUE_BYTES}",
+            "ERR value too large: {} bytes, the embedded store takes up to {limit}",
             value.len()
         )));
     }

@@ -4,7 +4,7 @@
 //! only through its binding, so it asks for no token. Rows that have expired are not there, and an
 //! hourly alarm removes them; over the byte cap the oldest go.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -44,6 +44,8 @@ const SCHEMA: &str = "
 pub struct EmbeddedShard {
     state: State,
     table: RefCell<Result<Table, String>>,
+    /// Whether a sweep is known to be scheduled.
+    sweep_scheduled: Cell<bool>,
 }
 
 impl DurableObject for EmbeddedShard {
@@ -53,7 +55,7 @@ impl DurableObject for EmbeddedShard {
             Table::open(state.storage().sql(), max_bytes.unwrap_or(MAX_BYTES))
                 .map_err(|error| error.to_string())
         });
-        Self { state, table: RefCell::new(table) }
+        Self { state, table: RefCell::new(table), sweep_scheduled: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -65,11 +67,16 @@ impl DurableObject for EmbeddedShard {
         let Ok(commands) = dialect::read_request(&body, pipeline) else {
             return error("ERR the body is not JSON", 400);
         };
-        self.schedule_sweep().await?;
-        let replies = match &mut *self.table.borrow_mut() {
-            Ok(table) => commands.into_iter().map(|args| table.run(args)).collect::<Vec<_>>(),
+        let (replies, can_expire) = match &mut *self.table.borrow_mut() {
+            Ok(table) => {
+                let replies: Vec<_> = commands.into_iter().map(|args| table.run(args)).collect();
+                (replies, std::mem::take(&mut table.wrote_expiring))
+            }
             Err(reason) => return error(&format!("ERR {reason}"), 500),
         };
+        if can_expire {
+            self.schedule_sweep().await?;
+        }
         match (pipeline, replies.first()) {
             (false, Some(Reply::Error(message))) => error(message, 400),
             (false, Some(reply)) => json(dialect::write_reply(reply), 200),
@@ -78,17 +85,27 @@ impl DurableObject for EmbeddedShard {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if let Ok(table) = &mut *self.table.borrow_mut() {
-            table.remove_expired(clock::now_ms())?;
+        self.sweep_scheduled.set(false);
+        let more = match &mut *self.table.borrow_mut() {
+            Ok(table) => {
+                table.remove_expired(clock::now_ms())?;
+                table.holds_expiring()?
+            }
+            Err(_) => false,
+        };
+        if more {
+            self.schedule_sweep().await?;
         }
-        self.schedule_sweep().await?;
         Response::empty()
     }
 }
 
 impl EmbeddedShard {
-    /// An alarm is set while there is something that can expire, so that an idle shard sleeps.
+    /// Sets the alarm, while there is something that can expire: an idle shard sleeps.
     async fn schedule_sweep(&self) -> Result<()> {
+        if self.sweep_scheduled.replace(true) {
+            return Ok(());
+        }
         let storage = self.state.storage();
         if storage.get_alarm().await?.is_none() {
             storage.set_alarm(SWEEP_INTERVAL).await?;
@@ -113,6 +130,8 @@ struct Table {
     max_bytes: u64,
     /// The sum over all rows, kept here so that a write need not add them up.
     bytes: u64,
+    /// Whether a row with an expiry has been written since somebody looked.
+    wrote_expiring: bool,
 }
 
 impl Table {
@@ -123,7 +142,7 @@ impl Table {
         }
         sql.exec(SCHEMA, None)?;
         let sum: Sum = sql.exec("SELECT TOTAL(bytes) AS bytes FROM entries", None)?.one()?;
-        Ok(Self { sql, max_bytes, bytes: sum.bytes as u64 })
+        Ok(Self { sql, max_bytes, bytes: sum.bytes as u64, wrote_expiring: false })
     }
 
     fn run(&mut self, args: Option<Vec<String>>) -> Reply {
@@ -141,10 +160,16 @@ impl Table {
         self.remove_where("expires_at <= ?", vec![integer(now)])
     }
 
+    fn holds_expiring(&self) -> Result<bool> {
+        let query = "SELECT 1 FROM entries WHERE expires_at IS NOT NULL LIMIT 1";
+        Ok(self.sql.exec(query, None)?.raw().next().transpose()?.is_some())
+    }
+
     /// Removes rows, and what they counted.
     fn remove_where(&mut self, condition: &str, bindings: Vec<SqlStorageValue>) -> Result<()> {
-        let removed =
-            self.sql.exec(&format!("DELETE FROM entries WHERE {condition} RETURNING bytes"), bindings)?;
+        let removed = self
+            .sql
+            .exec(&format!("DELETE FROM entries WHERE {condition} RETURNING bytes"), bindings)?;
         for row in removed.raw() {
             if let Some(SqlStorageValue::Integer(bytes)) = row?.first() {
                 self.bytes = self.bytes.saturating_sub(u64::try_from(*bytes).unwrap_or(0));
@@ -153,13 +178,14 @@ impl Table {
         Ok(())
     }
 
-    /// Makes room by removing the oldest row, again and again; the newest stays whatever it needs.
+    /// Makes room: what has expired goes first, then the oldest row, again and again.
     fn evict(&mut self) -> Result<()> {
+        if self.bytes > self.max_bytes {
+            self.remove_expired(clock::now_ms())?;
+        }
         while self.bytes > self.max_bytes {
             let before = self.bytes;
-            let oldest = "position = (SELECT MIN(position) FROM entries) \
-                          AND position < (SELECT MAX(position) FROM entries)";
-            self.remove_where(oldest, Vec::new())?;
+            self.remove_where("position = (SELECT MIN(position) FROM entries)", Vec::new())?;
             if self.bytes == before {
                 break;
             }
@@ -203,7 +229,14 @@ impl Rows for Table {
             ],
         )?;
         self.bytes = self.bytes.saturating_add(bytes);
+        self.wrote_expiring |= expires_at.is_some();
         self.evict()
+    }
+
+    /// A value that would push everything else out is refused.
+    fn max_value_bytes(&self) -> usize {
+        let share = usize::try_from(self.max_bytes / 2).unwrap_or(usize::MAX);
+        share.min(engine::MAX_VALUE_BYTES)
     }
 
     fn remove(&mut self, key: &str) -> Result<()> {

@@ -2,31 +2,27 @@
 // cost more than the work done here.
 
 /**
- * What a request shows before its body is read, a line each: method, URL, then the headers that
- * were asked for (empty when absent). No method, URL or header can hold a line break.
- */
-export function describe(request, names) {
-  const { headers } = request;
-  const lines = [request.method, request.url];
-  for (const name of names.split(",")) lines.push(headers.get(name) ?? "");
-  return lines.join("\n");
-}
-
-/**
- * The whole body of a request or a response, or null when it is over the limit: at once when its
- * length is announced, else piece by piece, so that nothing over the limit is held.
+ * The whole body of a request or a response, or null when it is over the limit.
  */
 export async function readBody(message, limit) {
-  const { headers, body } = message;
+  const announced = announcedLength(message.headers);
+  if (announced > limit) return null;
+  return announced >= 0
+    ? new Uint8Array(await message.arrayBuffer())
+    : await readPieces(message.body ?? [], limit);
+}
+
+/** How long a body is, or -1 when nothing says what comes out of it. */
+function announcedLength(headers) {
   const announced = headers.get("content-length");
-  if (announced !== null) {
-    if (Number(announced) > limit) return null;
-    // The length of an encoded body says nothing about what comes out.
-    if (!headers.has("content-encoding")) return new Uint8Array(await message.arrayBuffer());
-  }
+  return announced === null || headers.has("content-encoding") ? -1 : Number(announced);
+}
+
+/** Piece by piece, so that nothing over the limit is held. */
+async function readPieces(body, limit) {
   const pieces = [];
   let length = 0;
-  for await (const piece of body ?? []) {
+  for await (const piece of body) {
     length += piece.length;
     // Leaving the loop cancels the stream.
     if (length > limit) return null;
@@ -61,8 +57,4 @@ export function respond(status, headers, body) {
   const members = {};
   for (let at = 0; at + 1 < lines.length; at += 2) members[lines[at]] = lines[at + 1];
   return new Response(body, { status, headers: members });
-}
-
-export function randomUuid() {
-  return crypto.randomUUID();
 }

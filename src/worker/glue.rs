@@ -6,9 +6,6 @@ use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 
 #[wasm_bindgen(module = "/src/worker/glue.js")]
 extern "C" {
-    /// Method, URL and the named headers (comma-separated), a line each.
-    pub(super) fn describe(request: &Request, names: &str) -> String;
-
     /// Resolves with a `Uint8Array`, or with null when the body is over the limit.
     #[wasm_bindgen(js_name = readBody)]
     pub(super) fn read_body(message: &Request, limit: usize) -> Promise;
@@ -25,7 +22,4 @@ extern "C" {
 
     /// `headers`: a name and a value in turn, a line each.
     pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> Response;
-
-    #[wasm_bindgen(js_name = randomUuid)]
-    pub(super) fn random_uuid() -> String;
 }

@@ -3,5 +3,5 @@
 const resolved = Promise.resolve();
 
 export function queueMicrotask(callback) {
-  resolved.then(callback).catch(reportError);
+  resolved.then(callback);
 }

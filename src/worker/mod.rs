@@ -18,17 +18,23 @@ mod routes;
 mod settings;
 mod store;
 
-use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, worker_sys};
 
-/// Every request of the Worker, called by `entry.js`; `body` is a `Uint8Array` when it has been
-/// read already. The promise is never rejected: what goes wrong is a response too.
-#[wasm_bindgen]
+/// Every request of the Worker, called by `entry.js`, which describes it in `head` and has read its
+/// `body` already when that is a `Uint8Array`. The promise is never rejected: what goes wrong is a
+/// response too.
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
 pub async fn handle(
+    head: String,
     request: web_sys::Request,
     body: JsValue,
     env: Env,
     context: worker_sys::Context,
 ) -> web_sys::Response {
-    routes::handle(request, body, &env, &Context::new(context)).await
+    routes::handle(&head, &request, body, &env, &Context::new(context)).await
 }

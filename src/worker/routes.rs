@@ -61,12 +61,12 @@ struct Head<'h> {
     page_origin: Option<&'h str>,
     /// The API key.
     key: Option<&'h str>,
+    /// A UUID, in case that it becomes a run.
+    run_id: &'h str,
 }
 
 impl<'h> Head<'h> {
-    /// In the order in which [`Head::parse`] reads them.
-    const HEADERS: &'static str = "origin,x-edgememo-api-key,x-api-key,authorization";
-
+    /// Reads the lines that `describe` in entry.js writes.
     fn parse(description: &'h str) -> Self {
         let mut lines = description.split('\n');
         let mut line = || lines.next().unwrap_or_default();
@@ -74,9 +74,9 @@ impl<'h> Head<'h> {
         let present = |line: &'h str| Some(line).filter(|line| !line.is_empty());
         let page_origin = present(line());
         // The first of these that is there: with pass-through, the others are the provider's.
-        let (own, api, authorization) = (present(line()), present(line()), present(line()));
-        let key = own.or(api).or_else(|| bearer(authorization?));
-        Self { method, url_origin, path, page_origin, key }
+        let (own, api, authorization) = (present(line()), present(line()), line());
+        let key = own.or(api).or_else(|| bearer(authorization));
+        Self { method, url_origin, path, page_origin, key, run_id: line() }
     }
 }
 
@@ -95,14 +95,14 @@ fn split_url(url: &str) -> (&str, &str) {
 
 /// Answers any request.
 pub(super) async fn handle(
-    request: Request,
+    head: &str,
+    request: &Request,
     body: JsValue,
     env: &Env,
     context: &Context,
 ) -> Response {
-    let description = glue::describe(&request, Head::HEADERS);
-    let head = Head::parse(&description);
-    let answer = route(&request, body, &head, env, context).await.unwrap_or_else(Answer::from);
+    let head = Head::parse(head);
+    let answer = route(request, body, &head, env, context).await.unwrap_or_else(Answer::from);
     // What a run gives is the caller's alone.
     let private = head.path.starts_with("/v1");
     let answer =
@@ -132,11 +132,8 @@ async fn route(
         Route::RunNode(id) => Some(id),
     };
     let app = settings::app(env)?;
-    let credentials = Credentials {
-        key: head.key,
-        url_origin: head.url_origin,
-        origin: head.page_origin,
-    };
+    let credentials =
+        Credentials { key: head.key, url_origin: head.url_origin, origin: head.page_origin };
     let caller = match authenticate(app.api_keys.as_ref(), app.insecure, credentials) {
         Ok(caller) => caller,
         Err(problem) if problem.code == Code::Unauthenticated => {
@@ -150,7 +147,7 @@ async fn route(
         return Err(Problem::new(Code::NodeNotFound, detail));
     };
     let body = read_body(&app, request, body).await?;
-    run_node(&app, caller, node, &body, context).await
+    run_node(&app, caller, node, head.run_id, &body, context).await
 }
 
 /// The body, which may have been read already.
@@ -182,10 +179,10 @@ async fn run_node(
     app: &Rc<App>,
     caller: Caller<'_>,
     node: &DeployedNode,
+    run_id: &str,
     body: &str,
     context: &Context,
 ) -> Result<Answer, Problem> {
-    let run_id = glue::random_uuid();
     // 1.
     let document = Document::parse(body, Dialect::STRICT)
         .map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))?;
@@ -195,8 +192,8 @@ async fn run_node(
         Err(error) => {
             let input = document.root().get("input").map_or("null", |input| input.raw());
             let finished = Finished::refused(NodeError::Validation(error.to_string()));
-            log_run(&run_id, node, caller.id(), &finished, None);
-            return Ok(answer(&run_id, input, &finished, None, caller));
+            log_run(run_id, node, caller.id(), &finished, None);
+            return Ok(answer(run_id, input, &finished, None, caller));
         }
     };
     // 3.
@@ -212,8 +209,7 @@ async fn run_node(
     })?;
     // 5.
     let llm = OpenAi::new(&node.definition, Fetch::global(), url, api_key);
-    let given =
-        Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
+    let given = Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
     let (mut finished, events) = if request.trace {
         let trace = Trace::new();
         let finished = run(&llm, given, &app.cache, &trace).await;
@@ -222,11 +218,12 @@ async fn run_node(
         (run(&llm, given, &app.cache, &NoCallbacks).await, None)
     };
     // 6.
-    let answer = answer(&run_id, request.input.raw(), &finished, events.as_deref(), caller);
+    let answer = answer(run_id, request.input.raw(), &finished, events.as_deref(), caller);
     match finished.write.take() {
-        None => log_run(&run_id, node, caller.id(), &finished, None),
+        None => log_run(run_id, node, caller.id(), &finished, None),
         Some(entry) => {
             let (app, caller) = (Rc::clone(app), caller.id().to_owned());
+            let run_id = run_id.to_owned();
             let id = node.definition.id.clone();
             context.wait_until(async move {
                 let outcome = app.cache.store(&entry).await;

@@ -69,15 +69,19 @@ fn read(env: &Env) -> Result<App, Problem> {
     let definitions: Definitions = serde_json::from_str(DEFINITIONS)
         .map_err(|error| Problem::new(Code::Internal, format!("definitions: {error}")))?;
     let deadlines = Deadlines::default();
-    let milliseconds = |name, default| {
-        Ok::<_, Problem>(number(env, name)?.map_or(default, Duration::from_millis))
-    };
+    let milliseconds =
+        |name, default| Ok::<_, Problem>(number(env, name)?.map_or(default, Duration::from_millis));
     let deadlines = Deadlines {
         lookup: milliseconds("CACHE_LOOKUP_TIMEOUT_MS", deadlines.lookup)?,
         write: milliseconds("CACHE_WRITE_TIMEOUT_MS", deadlines.write)?,
     };
+    let execute_timeout = number(env, "EXECUTE_TIMEOUT_MS")?.map(Duration::from_millis);
     Ok(App {
-        nodes: definitions.nodes.into_iter().map(|node| deploy(env, node)).collect(),
+        nodes: definitions
+            .nodes
+            .into_iter()
+            .map(|node| deploy(env, node, execute_timeout))
+            .collect(),
         api_keys,
         insecure: variable(env, "EDGEMEMO_INSECURE").is_some_and(|value| value == "true"),
         max_body_bytes: number(env, "MAX_BODY_BYTES")?.unwrap_or(MAX_BODY_BYTES),
@@ -103,7 +107,12 @@ fn invalid(detail: String) -> Problem {
     Problem::new(Code::SettingsInvalid, detail)
 }
 
-fn deploy(env: &Env, definition: Node) -> DeployedNode {
+/// `timeout` bounds what the definition says.
+fn deploy(env: &Env, mut definition: Node, timeout: Option<Duration>) -> DeployedNode {
+    if let Some(timeout) = timeout {
+        let seconds = &mut definition.error_handling.timeout_seconds;
+        *seconds = seconds.min(timeout.as_secs_f64());
+    }
     let connection = &definition.llm.connection;
     let resolve = |setting: &crate::definition::Setting| {
         setting.resolve(|name| variable(env, name)).map_err(str::to_owned)

@@ -137,6 +137,9 @@ fn resolve<'d>(
     order: Order,
 ) -> Vec<(Str<'d>, Value<'d>)> {
     let mut members: Vec<_> = members.collect();
+    if members.len() < 2 {
+        return members;
+    }
     // Most objects are small and have no duplicates: look before anything is copied.
     let mut by_name: Vec<usize> = (0..members.len()).collect();
     let name = |members: &[(Str<'d>, Value<'d>)], index: usize| members.get(index).map(|m| m.0);

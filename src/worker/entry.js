@@ -25,13 +25,14 @@ export default {
     const { headers } = request;
     const announced = headers.get("content-length");
     const head = describe(request, headers);
-    if (announced === null || Number(announced) > SMALL_BODY) {
-      return handle(head, request, undefined, env, ctx);
-    }
-    return request.arrayBuffer().then(
-      (body) => handle(head, request, new Uint8Array(body), env, ctx),
-      () => handle(head, request, undefined, env, ctx),
-    );
+    return new Promise((respond) => {
+      const run = (body) => handle(head, request, body, env, ctx, respond);
+      if (announced === null || Number(announced) > SMALL_BODY) return run();
+      request.arrayBuffer().then(
+        (body) => run(new Uint8Array(body)),
+        () => run(),
+      );
+    });
   },
 };
 

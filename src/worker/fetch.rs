@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use worker::js_sys::futures::JsFuture;
-use worker::js_sys::{self, Array, Reflect, Uint8Array};
+use worker::js_sys::{self, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 
+use super::call::call;
 use super::glue;
 use crate::http::{HttpClient, HttpError, Request, Response};
 
@@ -29,20 +29,24 @@ impl HttpClient for Fetch {
     async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
         let Request { url, bearer, body, deadline, max_response_bytes: limit } = request;
         let authorization = bearer.map(|token| format!("Bearer {}", token.expose()));
+        let authorization = authorization.as_deref();
         let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-        let answer = glue::post(&self.0, url, authorization.as_deref(), body, deadline_ms, limit);
-        let answer = JsFuture::from(answer).await.map_err(|error| classify(&error, deadline))?;
-        let answer: Array = answer.unchecked_into();
-        let status = answer.get(0).as_f64().map_or(0, |status| status as u16);
-        let body = bytes(answer.get(1)).ok_or(HttpError::TooLarge(limit))?;
-        Ok(Response { status, body })
+        let start = |done: &_, call| {
+            glue::post(&self.0, url, authorization, body, deadline_ms, limit, done, call);
+        };
+        match call(start).await {
+            (0, error) => Err(classify(&error, deadline)),
+            (status, body) => match bytes(body) {
+                Some(body) => Ok(Response { status, body }),
+                None => Err(HttpError::TooLarge(limit)),
+            },
+        }
     }
 }
 
-/// What a rejected promise means. Its text is not passed on: it may hold the URL.
-fn classify(error: &JsValue, deadline: Duration) -> HttpError {
-    let name = Reflect::get(error, &JsValue::from_str("name")).ok().and_then(|n| n.as_string());
-    match name.as_deref() {
+/// What the name of an error means. Its text stays where it is: it may hold the URL.
+fn classify(name: &JsValue, deadline: Duration) -> HttpError {
+    match name.as_string().as_deref() {
         Some("TimeoutError" | "AbortError") => HttpError::Timeout(deadline),
         _ => HttpError::Unreachable,
     }

@@ -1,10 +1,37 @@
 // What wasm asks of JavaScript, one call each: crossing between the two, and waking a Rust future,
-// cost more than the work done here.
+// cost more than the work done here. What takes time ends in `done(call, status, value)`.
+
+/** The whole body of a request: 200 and a `Uint8Array`, 413 when it is over the limit, or 0. */
+export function readBody(request, limit, done, call) {
+  bytesOf(request, limit).then(
+    (bytes) => done(call, bytes === null ? 413 : 200, bytes),
+    () => done(call, 0, undefined),
+  );
+}
 
 /**
- * The whole body of a request or a response, or null when it is over the limit.
+ * Sends JSON by POST through `fetcher` (the global scope, a service or a Durable Object). Answers
+ * with the status and the body (null when it is over the limit), or with 0 and the error's name
+ * when there is no complete response within `deadline` milliseconds.
  */
-export async function readBody(message, limit) {
+export function post(fetcher, url, authorization, body, deadline, limit, done, call) {
+  exchange(fetcher, url, authorization, body, deadline, limit, done, call).catch((error) =>
+    done(call, 0, error?.name),
+  );
+}
+
+async function exchange(fetcher, url, authorization, body, deadline, limit, done, call) {
+  const headers = { "content-type": "application/json" };
+  if (authorization !== undefined) headers.authorization = authorization;
+  const signal = AbortSignal.timeout(deadline);
+  const init = { method: "POST", redirect: "manual", headers, body, signal };
+  const response = await fetcher.fetch(url, init);
+  const bytes = await bytesOf(response, limit);
+  done(call, response.status, bytes);
+}
+
+/** The whole body of a request or a response, or null when it is over the limit. */
+async function bytesOf(message, limit) {
   const announced = announcedLength(message.headers);
   if (announced > limit) return null;
   return announced >= 0
@@ -35,20 +62,6 @@ async function readPieces(body, limit) {
     at += piece.length;
   }
   return bytes;
-}
-
-/**
- * Sends JSON by POST through `fetcher` (the global scope, a service or a Durable Object) and
- * resolves with [status, body or null when it is over the limit]. Rejects when there is no
- * complete answer within `deadline` milliseconds.
- */
-export async function post(fetcher, url, authorization, body, deadline, limit) {
-  const headers = { "content-type": "application/json" };
-  if (authorization !== undefined) headers.authorization = authorization;
-  const signal = AbortSignal.timeout(deadline);
-  const init = { method: "POST", redirect: "manual", headers, body, signal };
-  const response = await fetcher.fetch(url, init);
-  return [response.status, await readBody(response, limit)];
 }
 
 /** A response. `headers` holds a name and a value in turn, a line each. */

@@ -5,11 +5,13 @@
 //! | `settings` | the environment, read once per isolate |
 //! | `routes` | which request does what |
 //! | `response` | responses, problems among them |
+//! | `call` | waiting for JavaScript |
 //! | `fetch` | HTTP over Workers' fetch, with deadlines and size limits |
 //! | `glue` | the JavaScript that wasm calls, beside the JavaScript that calls wasm (`entry.js`) |
 //! | `store` | the Redis that the settings choose |
 //! | `embedded` | the embedded store: a Durable Object with SQLite |
 
+mod call;
 mod embedded;
 mod fetch;
 mod glue;
@@ -18,23 +20,26 @@ mod routes;
 mod settings;
 mod store;
 
-use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::js_sys::Function;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Context, Env, worker_sys};
 
 /// Every request of the Worker, called by `entry.js`, which describes it in `head` and has read its
-/// `body` already when that is a `Uint8Array`. The promise is never rejected: what goes wrong is a
-/// response too.
-#[wasm_bindgen(
-    wasm_bindgen = worker::wasm_bindgen,
-    wasm_bindgen_futures = worker::wasm_bindgen_futures,
-    js_sys = worker::js_sys
-)]
-pub async fn handle(
+/// `body` already unless that is undefined. `respond` is always called with a response: what goes
+/// wrong is one too.
+#[wasm_bindgen]
+pub fn handle(
     head: String,
     request: web_sys::Request,
-    body: JsValue,
+    body: Option<Vec<u8>>,
     env: Env,
     context: worker_sys::Context,
-) -> web_sys::Response {
-    routes::handle(&head, &request, body, &env, &Context::new(context)).await
+    respond: Function,
+) {
+    spawn_local(async move {
+        let response = routes::handle(&head, &request, body, &env, &Context::new(context)).await;
+        // It is the resolver of a promise, which cannot throw.
+        let _ = respond.call1(&JsValue::UNDEFINED, &response);
+    });
 }

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
 use web_sys::{Request, Response};
-use worker::js_sys::futures::JsFuture;
-use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, console_log};
 
+use super::call::call;
 use super::fetch::{self, Fetch};
 use super::glue;
 use super::response::Answer;
@@ -97,7 +96,7 @@ fn split_url(url: &str) -> (&str, &str) {
 pub(super) async fn handle(
     head: &str,
     request: &Request,
-    body: JsValue,
+    body: Option<Vec<u8>>,
     env: &Env,
     context: &Context,
 ) -> Response {
@@ -112,7 +111,7 @@ pub(super) async fn handle(
 
 async fn route(
     request: &Request,
-    body: JsValue,
+    body: Option<Vec<u8>>,
     head: &Head<'_>,
     env: &Env,
     context: &Context,
@@ -151,19 +150,23 @@ async fn route(
 }
 
 /// The body, which may have been read already.
-async fn read_body(app: &App, request: &Request, body: JsValue) -> Result<String, Problem> {
+async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Result<String, Problem> {
     let limit = app.max_body_bytes;
-    let body = if body.is_undefined() {
-        JsFuture::from(glue::read_body(request, limit)).await.map_err(|_| {
-            Problem::new(Code::BodyUnreadable, "the body ended early; send it again")
-        })?
-    } else {
-        body
-    };
-    let bytes = fetch::bytes(body).filter(|bytes| bytes.len() <= limit).ok_or_else(|| {
+    let too_large = || {
         let detail = format!("the limit is {limit} bytes (setting MAX_BODY_BYTES)");
         Problem::new(Code::BodyTooLarge, detail)
-    })?;
+    };
+    let bytes = match read {
+        Some(bytes) if bytes.len() > limit => return Err(too_large()),
+        Some(bytes) => bytes,
+        None => match call(|done, call| glue::read_body(request, limit, done, call)).await {
+            (0, _) => {
+                let detail = "the body ended early; send it again";
+                return Err(Problem::new(Code::BodyUnreadable, detail));
+            }
+            (_, body) => fetch::bytes(body).ok_or_else(too_large)?,
+        },
+    };
     String::from_utf8(bytes).map_err(|_| Problem::new(Code::InvalidJson, "the body is not UTF-8"))
 }
 
@@ -249,15 +252,17 @@ fn answer(
         let value = cache_status(&finished.cache, caller.is_authenticated());
         answer = answer.with_header("cache-status", &value);
     }
-    let timings = [("cache", finished.lookup_ms), ("execute", finished.execute_ms)];
-    let timings: Vec<String> = timings
-        .into_iter()
-        .filter_map(|(name, ms)| ms.map(|ms| format!("{name};dur={ms}")))
-        .collect();
-    if timings.is_empty() {
-        return answer;
+    let mut timings = String::new();
+    for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
+        let Some(ms) = ms else { continue };
+        if !timings.is_empty() {
+            timings.push_str(", ");
+        }
+        timings.push_str(name);
+        timings.push_str(";dur=");
+        timings.push_str(&ms.to_string());
     }
-    answer.with_header("server-timing", &timings.join(", "))
+    if timings.is_empty() { answer } else { answer.with_header("server-timing", &timings) }
 }
 
 /// One structured line per run, with nothing of what was said in it.
@@ -268,23 +273,25 @@ fn log_run(
     finished: &Finished,
     write: Option<WriteOutcome>,
 ) {
-    let mut line = String::from("{\"event\":\"run\"");
-    let mut member = |name: &str, value: Option<&str>| {
-        line.push_str(",\"");
-        line.push_str(name);
-        line.push_str("\":");
-        match value {
-            Some(value) => write_string(&mut line, value),
-            None => line.push_str("null"),
+    let mut line = String::with_capacity(256);
+    line.push_str("{\"event\":\"run\",\"run_id\":\"");
+    line.push_str(run_id);
+    // The only two texts that could hold anything.
+    line.push_str("\",\"node\":");
+    write_string(&mut line, &node.definition.id);
+    line.push_str(",\"caller\":");
+    write_string(&mut line, caller);
+    for (name, value) in [
+        ("error", finished.result.as_ref().err().map(NodeError::type_name)),
+        ("cache", Some(finished.cache.status())),
+        ("reason", finished.cache.reason()),
+        ("write", write.map(WriteOutcome::as_str)),
+    ] {
+        let quote = if value.is_some() { "\"" } else { "" };
+        for part in [",\"", name, "\":", quote, value.unwrap_or("null"), quote] {
+            line.push_str(part);
         }
-    };
-    member("run_id", Some(run_id));
-    member("node", Some(&node.definition.id));
-    member("caller", Some(caller));
-    member("error", finished.result.as_ref().err().map(NodeError::type_name));
-    member("cache", Some(finished.cache.status()));
-    member("reason", finished.cache.reason());
-    member("write", write.map(WriteOutcome::as_str));
+    }
     for (name, ms) in [("lookup_ms", finished.lookup_ms), ("execute_ms", finished.execute_ms)] {
         if let Some(ms) = ms {
             line.push_str(&format!(",\"{name}\":{ms}"));

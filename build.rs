@@ -24,8 +24,11 @@ fn main() -> ExitCode {
     match compile::compile_folder(&folder) {
         Ok(definitions) => {
             let Some(out) = std::env::var_os("OUT_DIR") else { return ExitCode::FAILURE };
-            let json = serde_json::to_string(&definitions).unwrap_or_default();
-            match std::fs::write(PathBuf::from(out).join("definitions.json"), json) {
+            let path = PathBuf::from(out).join("definitions.json");
+            let written = serde_json::to_vec(&definitions)
+                .map_err(std::io::Error::from)
+                .and_then(|json| std::fs::write(path, json));
+            match written {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     println!("cargo::error=cannot write the definitions: {error}");

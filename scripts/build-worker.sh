@@ -48,7 +48,9 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entr
   printf '%s\n' "$made_by" >"$stamp.new"
   "$WORKER_BUILD" --release --out-dir "$bound" -- --locked --features worker
   # worker-build keeps the names of functions, which are a fifth of the module.
-  "$WASM_OPT_BIN" --all-features --strip-debug "$bound/index_bg.wasm" -o build/index_bg.wasm
+  "$WASM_OPT_BIN" --strip-debug --enable-simd --enable-bulk-memory --enable-multivalue \
+    --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types \
+    --enable-sign-ext --enable-exception-handling "$bound/index_bg.wasm" -o build/index_bg.wasm
   # Its entry is wrapped in ours.
   "$ESBUILD_BIN" src/worker/entry.js --bundle --minify --format=esm --log-level=warning \
     --alias:worker-build-output="$bound/index.js" --inject:src/worker/microtask.js --external:./index_bg.wasm \

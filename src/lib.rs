@@ -1,4 +1,74 @@
-//! stub
+//! edgememo remembers LLM node calls at the edge.
+//!
+//! A *node* is a piece of work with an id: here, a call of a language model. Before it executes,
+//! its output is looked up in Redis under a key made from the node's id and the canonical form of
+//! its input; a hit skips the execution, a miss stores the output afterwards. Keys and values are,
+//! bit for bit, those of Dynamiq's Python library, so that both share one cache.
+//!
+//! The crate is the core, which runs anywhere, and with the feature `worker` the Cloudflare Worker.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | (none) | JSON, keys, codec, Redis commands, node lifecycle, prompts, a store in memory |
+//! | `worker` | the Worker: HTTP routes, fetch, the embedded store, the definitions in `workflows/` |
+//!
+//! # The modules, from the inside out
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`json`] | JSON that loses nothing, and Python's spelling of it |
+//! | [`key`], [`codec`] | cache keys, stored values |
+//! | [`redis`] | commands, transports, the meaning of the commands |
+//! | [`cache`] | lookup and store, with a name for every way in which they fail |
+//! | [`definition`], [`prompt`] | what is deployed; templates over inputs |
+//! | [`node`] | what can be run, and the order of a run |
+//! | [`api`] | the HTTP interface without HTTP |
+//! | `worker` | the glue between workerd and all of this |
+//!
+//! Dependencies point up this table, and nothing above `worker` knows of Workers.
+//!
+//! # Caching a node of one's own
+//!
+//! ```
+//! use edgememo::cache::{Cache, Deadlines};
+//! use edgememo::config::RedisCacheConfig;
+//! use edgememo::definition::CachingConfig;
+//! use edgememo::json::{Dialect, Document, Value};
+//! use edgememo::node::{NoCallbacks, Node, NodeError, Run, run};
+//! use edgememo::redis::memory::Memory;
+//!
+//! struct Shout;
+//!
+//! impl Node for Shout {
+//!     fn id(&self) -> &str {
+//!         "shout"
+//!     }
+//!
+//!     fn caching(&self) -> CachingConfig {
+//!         CachingConfig { enabled: true }
+//!     }
+//!
+//!     async fn execute(&self, _input: Value<'_>) -> Result<String, NodeError> {
+//!         Ok(r#"{"content": "HELLO"}"#.to_owned())
+//!     }
+//! }
+//!
+//! # futures_executor::block_on(async {
+//! let cache = Cache::new(Memory::new(), Deadlines::default());
+//! let config = RedisCacheConfig { namespace: Some("my-app".to_owned()), ttl: Some(3600) };
+//! let input = Document::parse(r#"{"text": "hello"}"#, Dialect::STRICT)?;
+//! let given = Run { input: input.root(), kwargs: None, cache: Some(&config) };
+//!
+//! let first = run(&Shout, given, &cache, &NoCallbacks).await;
+//! assert!(!first.cache.is_hit());
+//! if let Some(entry) = &first.write {
+//!     cache.store(entry).await;
+//! }
+//! assert!(run(&Shout, given, &cache, &NoCallbacks).await.cache.is_hit());
+//! # Ok::<(), edgememo::json::ParseError>(())
+//! # }).unwrap();
+//! ```
+
 pub mod api;
 pub mod cache;
 pub mod clock;

@@ -36,7 +36,14 @@ pub fn check_input(prompt: &Prompt, input: Value<'_>) -> Result<(), PromptError>
 pub fn render_messages(prompt: &Prompt, input: Value<'_>) -> Result<String, PromptError> {
     let mut environment = template::environment();
     environment.set_formatter(print);
-    let input = to_jinja(input)?;
+    // Only what the prompt names: the rest of an input may hold what no template can.
+    let mut variables = Vec::new();
+    for name in &prompt.required {
+        if let Some(value) = input.get(name) {
+            variables.push((name.as_str(), to_jinja(value)?));
+        }
+    }
+    let input = Jinja::from_pairs(variables);
     let mut out = String::from("[");
     for (index, message) in prompt.messages.iter().enumerate() {
         if index > 0 {
@@ -227,6 +234,8 @@ mod tests {
         assert!(matches!(rendered("{{ v }}", &big), Err(PromptError::Unprintable(_))));
         let lone = r#"{"v": "\ud800"}"#;
         assert!(matches!(rendered("{{ v }}", lone), Err(PromptError::Unprintable(_))));
+        let unused = r#"{"v": 1, "w": "\ud800"}"#;
+        assert!(rendered("{{ v }}", unused).is_ok(), "what is not printed does not matter");
         assert!(matches!(rendered("{{ v.a.b }}", r#"{"v":1}"#), Err(PromptError::Render(_))));
     }
 }

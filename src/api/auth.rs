@@ -131,6 +131,10 @@ fn check_local(request: Credentials<'_>) -> Result<(), Problem> {
 
 fn is_loopback(url_origin: &str) -> bool {
     let authority = url_origin.split_once("://").map_or(url_origin, |(_, authority)| authority);
+    // A host after `@` would be another.
+    if authority.contains('@') {
+        return false;
+    }
     if let Some(rest) = authority.strip_prefix("[::1]") {
         return rest.is_empty() || rest.starts_with(':');
     }
@@ -267,6 +271,7 @@ mod tests {
             "http://0.0.0.0",
             "http://[::1].evil.example",
             "http://[::2]:8787",
+            "http://localhost:80@evil.example",
             "",
         ] {
             assert_eq!(code(host, None), Err(Code::InsecureHostForbidden), "{host}");

@@ -6,7 +6,7 @@ use crate::json::{Item, Members, Value};
 /// Namespaces go into keys, which Upstash bounds at 32 KB.
 const MAX_NAMESPACE_BYTES: usize = 1024;
 /// The largest lifetime that Redis takes, in whole seconds, is far above this: 100 years.
-const MAX_TTL: u64 = 100 * 365 * 24 * 3600;
+pub(crate) const MAX_TTL: u64 = 100 * 365 * 24 * 3600;
 
 /// What a request asks for.
 #[derive(Debug, Clone)]

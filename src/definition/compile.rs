@@ -537,6 +537,7 @@ workflows:
                 "19:21",
                 "timeout_seconds has to be over 0",
             ),
+            ("temperature: 0.5", "temperature: .nan", "19:18", "non-finite float"),
             ("model: m", "name: m", "", "model"),
             ("static: true", "static: maybe", "11:17", ""),
             ("stop: [x]", "stop: [x", "", ""),

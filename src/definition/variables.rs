@@ -39,6 +39,11 @@ fn check_names(
         let (kind, name, known) = match instruction {
             Instruction::ApplyFilter(name, ..) => ("filter", name, FILTERS.contains(name)),
             Instruction::PerformTest(name, ..) => ("test", name, TESTS.contains(name)),
+            // minijinja knows no methods of Python's values.
+            Instruction::CallMethod(name, _) => ("method", name, false),
+            Instruction::CallObject(_) => {
+                return Err("the edge calls functions by name only".to_owned());
+            }
             Instruction::CallFunction(name, _) => {
                 called.insert((*name).to_owned());
                 continue;
@@ -83,6 +88,7 @@ mod tests {
             required("{{ a is divisibleby(3) }}").unwrap_err(),
             "the edge has no test `divisibleby`"
         );
+        assert_eq!(required("{{ a.upper() }}").unwrap_err(), "the edge has no method `upper`");
         assert_eq!(required("{{ lipsum() }}").unwrap_err(), "the edge has no function `lipsum`");
         assert!(required("{{ a").unwrap_err().contains("syntax error"));
     }

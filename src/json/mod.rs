@@ -83,6 +83,12 @@ impl<'a> Document<'a> {
     }
 }
 
+/// Whether a text is JSON and what value it is: true for `null`. Takes no memory for what the text
+/// holds, however much that is.
+pub fn is_null(text: &str, dialect: Dialect) -> Result<bool, ParseError> {
+    parse::check(text, dialect).map(|kind| kind == Kind::Null)
+}
+
 impl<'d> Value<'d> {
     fn token(self) -> Token {
         // A tape is never empty and indexes come from it; the default is never seen.

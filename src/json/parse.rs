@@ -90,14 +90,20 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Vec<Token>, ParseErr
     if u32::try_from(text.len()).map_or(true, |length| length > LIMIT) {
         return Err(ParseError { position: 0, kind: ParseErrorKind::TooLong(LIMIT) });
     }
-    let mut parser = Parser {
-        bytes: text.as_bytes(),
-        at: 0,
-        tokens: Vec::with_capacity(text.len() / 16 + 4),
-        dialect,
-    };
+    let mut parser = Parser::new(text, dialect);
+    parser.tokens = Some(Vec::with_capacity(text.len() / 16 + 4));
     match parser.document() {
-        Ok(()) => Ok(parser.tokens),
+        Ok(()) => Ok(parser.tokens.unwrap_or_default()),
+        Err(kind) => Err(ParseError { position: parser.at, kind }),
+    }
+}
+
+/// Whether a text is JSON, without a tape: what it takes does not depend on what the text holds.
+/// Gives the kind of the value.
+pub(super) fn check(text: &str, dialect: Dialect) -> Result<Kind, ParseError> {
+    let mut parser = Parser::new(text, dialect);
+    match parser.document() {
+        Ok(()) => Ok(parser.root),
         Err(kind) => Err(ParseError { position: parser.at, kind }),
     }
 }
@@ -105,7 +111,12 @@ pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Vec<Token>, ParseErr
 struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
-    tokens: Vec<Token>,
+    /// None when only the verdict matters.
+    tokens: Option<Vec<Token>>,
+    /// How many tokens there have been.
+    count: u32,
+    /// The kind of the first.
+    root: Kind,
     dialect: Dialect,
 }
 
@@ -122,10 +133,21 @@ enum Expect {
     CommaOrEnd,
 }
 
-impl Parser<'_> {
+/// A container that is open.
+struct Open {
+    kind: Kind,
+    /// Its place on the tape.
+    index: u32,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str, dialect: Dialect) -> Self {
+        let bytes = text.as_bytes();
+        Self { bytes, at: 0, tokens: None, count: 0, root: Kind::Null, dialect }
+    }
+
     fn document(&mut self) -> Result<()> {
-        // Indexes in `tokens` of the containers that are open.
-        let mut open: Vec<u32> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
         let mut expect = Expect::Value;
         loop {
             self.skip_white_space();
@@ -144,15 +166,14 @@ impl Parser<'_> {
                 }
                 Expect::ValueOrEnd | Expect::Value => expect = self.value(&mut open)?,
                 Expect::CommaOrEnd => {
-                    let Some(&container) = open.last() else {
+                    let Some(container) = open.last() else {
                         return if self.at == self.bytes.len() {
                             Ok(())
                         } else {
                             Err(ParseErrorKind::TrailingText)
                         };
                     };
-                    let in_object =
-                        self.tokens.get(container as usize).is_some_and(|t| t.kind == Kind::Object);
+                    let in_object = container.kind == Kind::Object;
                     match (self.peek(), in_object) {
                         (Some(b','), true) => {
                             self.at += 1;
@@ -171,7 +192,7 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&mut self, open: &mut Vec<u32>) -> Result<Expect> {
+    fn value(&mut self, open: &mut Vec<Open>) -> Result<Expect> {
         let kind = match self.peek() {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
@@ -188,18 +209,20 @@ impl Parser<'_> {
         if open.len() >= self.dialect.max_depth {
             return Err(ParseErrorKind::TooDeep(self.dialect.max_depth));
         }
-        open.push(self.tokens.len() as u32);
+        open.push(Open { kind, index: self.count });
         self.push(kind, self.at);
         self.at += 1;
         Ok(if kind == Kind::Object { Expect::NameOrEnd } else { Expect::ValueOrEnd })
     }
 
-    fn close(&mut self, open: &mut Vec<u32>) {
+    fn close(&mut self, open: &mut Vec<Open>) {
         self.at += 1;
-        let next = self.tokens.len() as u32;
-        if let Some(token) = open.pop().and_then(|index| self.tokens.get_mut(index as usize)) {
+        let place = open.pop().map(|container| container.index as usize);
+        if let (Some(tokens), Some(place)) = (&mut self.tokens, place)
+            && let Some(token) = tokens.get_mut(place)
+        {
             token.end = self.at as u32;
-            token.next = next;
+            token.next = self.count;
         }
     }
 
@@ -333,8 +356,14 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, kind: Kind, start: usize) {
-        let next = self.tokens.len() as u32 + 1;
-        self.tokens.push(Token { kind, start: start as u32, end: self.at as u32, next });
+        if self.count == 0 {
+            self.root = kind;
+        }
+        self.count += 1;
+        if let Some(tokens) = &mut self.tokens {
+            let (start, end, next) = (start as u32, self.at as u32, self.count);
+            tokens.push(Token { kind, start, end, next });
+        }
     }
 
     fn skip_white_space(&mut self) {
@@ -409,6 +438,16 @@ mod tests {
         assert!(Document::parse(&format!("-{digits}"), Dialect::STRICT).is_ok());
         refused(&format!("-{digits}9"), 0, ParseErrorKind::TooManyDigits(4300));
         assert!(Document::parse(&format!("{digits}9.0"), Dialect::STRICT).is_ok());
+    }
+
+    #[test]
+    fn the_verdict_is_the_same_without_a_tape() {
+        for text in ["null", " [1, {\"a\": [true]}] ", "{\"a\":1,}", "[1}", "[[]", "nul", "1 2", ""]
+        {
+            let parsed =
+                Document::parse(text, Dialect::STRICT).map(|document| document.root().token().kind);
+            assert_eq!(check(text, Dialect::STRICT), parsed, "{text}");
+        }
     }
 
     #[test]

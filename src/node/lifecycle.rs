@@ -217,12 +217,11 @@ impl CacheReport {
     /// Why the cache did not answer or will not hold the output; None when nothing is unusual.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::NotReached => Some("not-reached"),
             Self::NoCacheConfig => Some("no-cache-config"),
             Self::CachingDisabled => Some("caching-disabled"),
             Self::Miss { reason: Some(reason), .. } => Some(reason.as_str()),
             Self::Miss { not_stored: Some(NotStored::TtlZero), .. } => Some("ttl-zero"),
-            Self::Hit { .. } | Self::Miss { .. } => None,
+            Self::NotReached | Self::Hit { .. } | Self::Miss { .. } => None,
         }
     }
 

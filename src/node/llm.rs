@@ -8,8 +8,9 @@ use crate::http::{HttpClient, HttpError, Request, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, write_string};
 use crate::prompt;
 
-/// Largest answer that is read from a provider.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Largest answer that is read from a provider. An isolate has 128 MB, of which an answer made of
+/// the smallest tokens takes sixteen times its length.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a provider's error message is passed on.
 const MAX_MESSAGE_CHARS: usize = 300;
 
@@ -64,6 +65,12 @@ impl<'a, H: HttpClient> OpenAi<'a, H> {
 
     /// What a provider's refusal says, shortened and without the key.
     fn refusal(&self, status: u16, body: &[u8]) -> NodeError {
+        // What a provider says to a wrong key repeats a part of it, in a form of its own.
+        if matches!(status, 401 | 403) {
+            return NodeError::Upstream(format!(
+                "the provider refused the key with status {status}: check the connection's api_key"
+            ));
+        }
         let said = std::str::from_utf8(body).ok().and_then(error_message);
         let message = match said {
             Some(said) => {

@@ -6,9 +6,9 @@ use super::dialect::{read_replies, write_request};
 use super::{Command, Redis, RedisError, Reply};
 use crate::http::{HttpClient, HttpError, Request, Secret};
 
-/// Largest answer that is read. Upstash refuses requests over 1 MB on its free plan and 10 MB on
-/// others, so that no larger value can have been written.
-pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// Largest answer that is read. Several copies of a value live at once, and an isolate has 128 MB;
+/// Upstash refuses requests over 10 MB by default, so that hardly a larger value exists.
+pub const MAX_RESPONSE_BYTES: usize = 10 * 1024 * 1024;
 
 /// A Redis behind Upstash's REST dialect.
 #[derive(Debug)]

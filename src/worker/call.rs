@@ -7,10 +7,13 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use worker::js_sys::Function;
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
+
+use crate::clock;
 
 /// What JavaScript answers: a number (the status, or 0 for a failure) and a value (the body, or
 /// the name of the failure).
@@ -21,27 +24,40 @@ enum State {
     Answered(Answer),
 }
 
+struct Call {
+    number: u32,
+    /// When it has been abandoned for certain, in milliseconds since 1970.
+    abandoned_at: u64,
+    state: State,
+}
+
 /// The calls that are under way: few, and the newest are asked for most.
 #[derive(Default)]
 struct Calls {
     last: u32,
-    states: Vec<(u32, State)>,
+    calls: Vec<Call>,
 }
 
 impl Calls {
-    fn start(&mut self) -> u32 {
+    fn start(&mut self, abandoned_at: u64) -> u32 {
         // Numbers come again after four billion calls, when the earlier ones are long gone.
         self.last = self.last.wrapping_add(1);
-        self.states.push((self.last, State::Waiting(None)));
+        self.calls.push(Call { number: self.last, abandoned_at, state: State::Waiting(None) });
         self.last
     }
 
-    fn state(&mut self, call: u32) -> Option<&mut State> {
-        self.states.iter_mut().rev().find(|(id, _)| *id == call).map(|(_, state)| state)
+    fn state(&mut self, number: u32) -> Option<&mut State> {
+        self.calls.iter_mut().rev().find(|call| call.number == number).map(|call| &mut call.state)
     }
 
-    fn forget(&mut self, call: u32) {
-        self.states.retain(|(id, _)| *id != call);
+    fn forget(&mut self, number: u32) {
+        self.calls.retain(|call| call.number != number);
+    }
+
+    /// Takes calls whose requests have vanished: when a client leaves, workerd ends the request
+    /// without another word, and nobody would ever call back.
+    fn take(&mut self, is_abandoned: impl Fn(&Call) -> bool) -> Vec<Call> {
+        self.calls.extract_if(.., |call| is_abandoned(call)).collect()
     }
 }
 
@@ -50,8 +66,15 @@ thread_local! {
     static DONE: Closure<dyn Fn(u32, u16, JsValue)> = Closure::new(done);
 }
 
+/// The status that says that nobody waits for the answer any more.
+const ABANDONED: u16 = 1;
+
 /// Called by JavaScript.
 fn done(call: u32, status: u16, value: JsValue) {
+    if status == ABANDONED {
+        // Dropped outside of the borrow: with its waker goes the whole request.
+        return drop(CALLS.with_borrow_mut(|calls| calls.take(|other| other.number == call)));
+    }
     let waker = CALLS.with_borrow_mut(|calls| {
         let state = calls.state(call)?;
         match std::mem::replace(state, State::Answered((status, value))) {
@@ -73,9 +96,16 @@ impl Drop for Guard {
     }
 }
 
-/// Starts a call, handing it the callback and the number with which to call it, and waits.
-pub(super) async fn call(start: impl FnOnce(&Function, u32)) -> Answer {
-    let call = CALLS.with_borrow_mut(Calls::start);
+/// How long after its deadline a call is given up.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Starts a call, handing it the callback and the number with which to call it, and waits. The
+/// answer comes within the deadline, or the request is gone.
+pub(super) async fn call(deadline: Duration, start: impl FnOnce(&Function, u32)) -> Answer {
+    let now = clock::now_ms();
+    let lifetime = u64::try_from((deadline + GRACE).as_millis()).unwrap_or(u64::MAX);
+    drop(CALLS.with_borrow_mut(|calls| calls.take(|call| call.abandoned_at <= now)));
+    let call = CALLS.with_borrow_mut(|calls| calls.start(now.saturating_add(lifetime)));
     let _guard = Guard(call);
     DONE.with(|done| start(done.as_ref().unchecked_ref(), call));
     poll_fn(|context| {

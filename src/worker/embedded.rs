@@ -7,7 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use serde::Deserialize;
 use worker::{
     DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue,
     State, durable_object,
@@ -22,6 +21,9 @@ use crate::redis::{Command, Reply, dialect};
 pub(super) const MAX_BYTES_SETTING: &str = "EMBEDDED_SHARD_MAX_BYTES";
 /// 64 MiB a shard, 1 GiB in all.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// How often expired rows are removed, in milliseconds.
+pub(super) const SWEEP_INTERVAL_SETTING: &str = "EMBEDDED_SWEEP_INTERVAL_MS";
+/// An hour.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// What a row costs beside its key and its value, roughly.
 const ROW_OVERHEAD: usize = 64;
@@ -29,11 +31,11 @@ const ROW_OVERHEAD: usize = 64;
 /// `position` grows with every write, which makes it the age; `bytes` is what the cap counts.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entries (
-        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        position INTEGER PRIMARY KEY,
         key TEXT NOT NULL UNIQUE,
-        value TEXT NOT NULL,
         expires_at INTEGER,
-        bytes INTEGER NOT NULL
+        bytes INTEGER NOT NULL,
+        value TEXT NOT NULL
     );
     CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at)
         WHERE expires_at IS NOT NULL;
@@ -46,6 +48,7 @@ pub struct EmbeddedShard {
     table: RefCell<Result<Table, String>>,
     /// Whether a sweep is known to be scheduled.
     sweep_scheduled: Cell<bool>,
+    sweep_interval: Duration,
 }
 
 impl DurableObject for EmbeddedShard {
@@ -55,7 +58,16 @@ impl DurableObject for EmbeddedShard {
             Table::open(state.storage().sql(), max_bytes.unwrap_or(MAX_BYTES))
                 .map_err(|error| error.to_string())
         });
-        Self { state, table: RefCell::new(table), sweep_scheduled: Cell::new(false) }
+        let sweep_interval = settings::number(&env, SWEEP_INTERVAL_SETTING)
+            .ok()
+            .flatten()
+            .map_or(SWEEP_INTERVAL, Duration::from_millis);
+        Self {
+            state,
+            table: RefCell::new(table),
+            sweep_scheduled: Cell::new(false),
+            sweep_interval,
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -75,7 +87,7 @@ impl DurableObject for EmbeddedShard {
             Err(reason) => return error(&format!("ERR {reason}"), 500),
         };
         if can_expire {
-            self.schedule_sweep().await?;
+            self.schedule_sweep(None).await;
         }
         match (pipeline, replies.first()) {
             (false, Some(Reply::Error(message))) => error(message, 400),
@@ -86,31 +98,37 @@ impl DurableObject for EmbeddedShard {
 
     async fn alarm(&self) -> Result<Response> {
         self.sweep_scheduled.set(false);
-        let more = match &mut *self.table.borrow_mut() {
+        let next = match &mut *self.table.borrow_mut() {
             Ok(table) => {
                 table.remove_expired(clock::now_ms())?;
-                table.holds_expiring()?
+                table.next_expiry()?
             }
-            Err(_) => false,
+            Err(_) => None,
         };
-        if more {
-            self.schedule_sweep().await?;
+        if next.is_some() {
+            self.schedule_sweep(next).await;
         }
         Response::empty()
     }
 }
 
 impl EmbeddedShard {
-    /// Sets the alarm, while there is something that can expire: an idle shard sleeps.
-    async fn schedule_sweep(&self) -> Result<()> {
-        if self.sweep_scheduled.replace(true) {
-            return Ok(());
+    /// Sets the alarm, while there is something that can expire: an idle shard sleeps. It rings
+    /// after an interval, or when the next row expires if that is later. A sweep that cannot be
+    /// scheduled costs space, not answers: the next write tries again.
+    async fn schedule_sweep(&self, next_expiry: Option<u64>) {
+        if self.sweep_scheduled.get() {
+            return;
         }
         let storage = self.state.storage();
-        if storage.get_alarm().await?.is_none() {
-            storage.set_alarm(SWEEP_INTERVAL).await?;
-        }
-        Ok(())
+        let wait = next_expiry.map_or(0, |at| at.saturating_sub(clock::now_ms()));
+        let wait = Duration::from_millis(wait).max(self.sweep_interval);
+        let scheduled = match storage.get_alarm().await {
+            Ok(None) => storage.set_alarm(wait).await.is_ok(),
+            Ok(Some(_)) => true,
+            Err(_) => false,
+        };
+        self.sweep_scheduled.set(scheduled);
     }
 }
 
@@ -128,21 +146,16 @@ fn json(body: String, status: u16) -> Result<Response> {
 struct Table {
     sql: SqlStorage,
     max_bytes: u64,
-    /// The sum over all rows, kept here so that a write need not add them up.
-    bytes: u64,
+    /// The sum over all rows, once somebody needed it.
+    bytes: Option<u64>,
     /// Whether a row with an expiry has been written since somebody looked.
     wrote_expiring: bool,
 }
 
 impl Table {
     fn open(sql: SqlStorage, max_bytes: u64) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Sum {
-            bytes: f64,
-        }
         sql.exec(SCHEMA, None)?;
-        let sum: Sum = sql.exec("SELECT TOTAL(bytes) AS bytes FROM entries", None)?.one()?;
-        Ok(Self { sql, max_bytes, bytes: sum.bytes as u64, wrote_expiring: false })
+        Ok(Self { sql, max_bytes, bytes: None, wrote_expiring: false })
     }
 
     fn run(&mut self, args: Option<Vec<String>>) -> Reply {
@@ -160,9 +173,23 @@ impl Table {
         self.remove_where("expires_at <= ?", vec![integer(now)])
     }
 
-    fn holds_expiring(&self) -> Result<bool> {
-        let query = "SELECT 1 FROM entries WHERE expires_at IS NOT NULL LIMIT 1";
-        Ok(self.sql.exec(query, None)?.raw().next().transpose()?.is_some())
+    /// When the next row expires, in milliseconds since 1970.
+    fn next_expiry(&self) -> Result<Option<u64>> {
+        let query = "SELECT MIN(expires_at) FROM entries WHERE expires_at IS NOT NULL";
+        let row = self.sql.exec(query, None)?.raw().next().transpose()?;
+        Ok(row.and_then(|row| row.into_iter().next()).and_then(unsigned))
+    }
+
+    /// The sum of what all rows count; adding it up is put off until something is written.
+    fn bytes(&mut self) -> Result<u64> {
+        if let Some(bytes) = self.bytes {
+            return Ok(bytes);
+        }
+        let query = "SELECT CAST(TOTAL(bytes) AS INTEGER) FROM entries";
+        let row = self.sql.exec(query, None)?.raw().next().transpose()?;
+        let bytes = row.and_then(|row| row.into_iter().next()).and_then(unsigned).unwrap_or(0);
+        self.bytes = Some(bytes);
+        Ok(bytes)
     }
 
     /// Removes rows, and what they counted.
@@ -171,19 +198,18 @@ impl Table {
             .sql
             .exec(&format!("DELETE FROM entries WHERE {condition} RETURNING bytes"), bindings)?;
         for row in removed.raw() {
-            if let Some(SqlStorageValue::Integer(bytes)) = row?.first() {
-                self.bytes = self.bytes.saturating_sub(u64::try_from(*bytes).unwrap_or(0));
-            }
+            let freed = row?.into_iter().next().and_then(unsigned).unwrap_or(0);
+            self.bytes = self.bytes.map(|bytes| bytes.saturating_sub(freed));
         }
         Ok(())
     }
 
     /// Makes room: what has expired goes first, then the oldest row, again and again.
     fn evict(&mut self) -> Result<()> {
-        if self.bytes > self.max_bytes {
+        if self.bytes()? > self.max_bytes {
             self.remove_expired(clock::now_ms())?;
         }
-        while self.bytes > self.max_bytes {
+        while self.bytes()? > self.max_bytes {
             let before = self.bytes;
             self.remove_where("position = (SELECT MIN(position) FROM entries)", Vec::new())?;
             if self.bytes == before {
@@ -204,7 +230,7 @@ impl Rows for Table {
         let mut columns = row.into_iter();
         match (columns.next(), columns.next()) {
             (Some(SqlStorageValue::String(value)), expires_at) => {
-                Ok(Some(Row { value, expires_at: expires_at.and_then(milliseconds) }))
+                Ok(Some(Row { value, expires_at: expires_at.and_then(unsigned) }))
             }
             _ => Ok(None),
         }
@@ -213,11 +239,12 @@ impl Rows for Table {
     fn expiry(&mut self, key: &str) -> Result<Option<Option<u64>>> {
         let query = "SELECT expires_at FROM entries WHERE key = ?";
         let row = self.sql.exec(query, vec![key.into()])?.raw().next().transpose()?;
-        Ok(row.map(|row| row.into_iter().next().and_then(milliseconds)))
+        Ok(row.map(|row| row.into_iter().next().and_then(unsigned)))
     }
 
     fn put(&mut self, key: &str, value: &str, expires_at: Option<u64>) -> Result<()> {
         self.remove(key)?;
+        let sum = self.bytes()?;
         let bytes = (key.len() + value.len() + ROW_OVERHEAD) as u64;
         self.sql.exec(
             "INSERT INTO entries (key, value, expires_at, bytes) VALUES (?, ?, ?, ?)",
@@ -228,7 +255,7 @@ impl Rows for Table {
                 integer(bytes),
             ],
         )?;
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes = Some(sum.saturating_add(bytes));
         self.wrote_expiring |= expires_at.is_some();
         self.evict()
     }
@@ -250,11 +277,9 @@ fn integer(number: u64) -> SqlStorageValue {
     SqlStorageValue::Integer(number.min(MAX_SAFE) as i64)
 }
 
-fn milliseconds(value: SqlStorageValue) -> Option<u64> {
+fn unsigned(value: SqlStorageValue) -> Option<u64> {
     match value {
         SqlStorageValue::Integer(number) => u64::try_from(number).ok(),
-        // JavaScript has one kind of number.
-        SqlStorageValue::Float(number) => Some(number as u64),
         _ => None,
     }
 }

@@ -13,7 +13,8 @@ const SMALL_BODY = 64 * 1024;
 
 // A trap surfaces as a rejection when it happens in a future: see microtask.js.
 addEventListener("unhandledrejection", ({ reason }) => {
-  if (reason instanceof WebAssembly.RuntimeError) state.criticalError = true;
+  // V8 calls a stack that ran over a RangeError.
+  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError) state.criticalError = true;
 });
 
 export { EmbeddedShard };
@@ -25,13 +26,17 @@ export default {
     const { headers } = request;
     const announced = headers.get("content-length");
     const head = describe(request, headers);
-    return new Promise((respond) => {
+    return new Promise((respond, fail) => {
       const run = (body) => handle(head, request, body, env, ctx, respond);
-      if (announced === null || Number(announced) > SMALL_BODY) return run();
-      request.arrayBuffer().then(
-        (body) => run(new Uint8Array(body)),
-        () => run(),
-      );
+      const ahead = request.method === "POST" && announced !== null;
+      if (!ahead || Number(announced) > SMALL_BODY) return run();
+      request
+        .arrayBuffer()
+        .then(
+          (body) => run(new Uint8Array(body)),
+          () => run(),
+        )
+        .catch(fail);
     });
   },
 };

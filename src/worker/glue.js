@@ -15,25 +15,41 @@ export function readBody(request, limit, done, call) {
  * when there is no complete response within `deadline` milliseconds.
  */
 export function post(fetcher, url, authorization, body, deadline, limit, done, call) {
-  exchange(fetcher, url, authorization, body, deadline, limit, done, call).catch((error) =>
-    done(call, 0, error?.name),
+  const ticket = { call };
+  exchange(fetcher, url, authorization, body, deadline, limit).then(
+    ([status, bytes]) => done(ticket.call, status, bytes),
+    (error) => done(ticket.call, 0, error?.name),
   );
+  if (deadline > LONG_MS) abandoned.register(ticket, { done, call });
 }
 
-async function exchange(fetcher, url, authorization, body, deadline, limit, done, call) {
+/** Calls that may take longer than this are watched: watching costs more than a lookup may. */
+const LONG_MS = 5_000;
+
+/**
+ * When a client leaves, workerd drops the promises of its request without another word. The ticket
+ * goes with them, and wasm is told to let go of the request.
+ */
+const abandoned = new FinalizationRegistry(({ done, call }) => done(call, ABANDONED, undefined));
+const ABANDONED = 1;
+
+async function exchange(fetcher, url, authorization, body, deadline, limit) {
   const headers = { "content-type": "application/json" };
   if (authorization !== undefined) headers.authorization = authorization;
   const signal = AbortSignal.timeout(deadline);
   const init = { method: "POST", redirect: "manual", headers, body, signal };
   const response = await fetcher.fetch(url, init);
-  const bytes = await bytesOf(response, limit);
-  done(call, response.status, bytes);
+  return [response.status, await bytesOf(response, limit)];
 }
 
 /** The whole body of a request or a response, or null when it is over the limit. */
 async function bytesOf(message, limit) {
   const announced = announcedLength(message.headers);
-  if (announced > limit) return null;
+  if (announced > limit) {
+    // An unread body would hold its connection, of which a request has six.
+    await message.body?.cancel();
+    return null;
+  }
   return announced >= 0
     ? new Uint8Array(await message.arrayBuffer())
     : await readPieces(message.body ?? [], limit);

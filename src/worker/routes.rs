@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use web_sys::{Request, Response};
@@ -19,7 +20,7 @@ use crate::api::request::RunRequest;
 use crate::api::result::{self, RunnableResult};
 use crate::cache::WriteOutcome;
 use crate::json::{Dialect, Document, write_string};
-use crate::node::{CacheReport, Event, Finished, NoCallbacks, NodeError, OpenAi, Run, Trace, run};
+use crate::node::{Event, Finished, NoCallbacks, NodeError, OpenAi, Run, Trace, run};
 
 /// What a path stands for.
 enum Route<'p> {
@@ -149,6 +150,9 @@ async fn route(
     run_node(&app, caller, node, head.run_id, &body, context).await
 }
 
+/// Nobody sends a body for longer.
+const BODY_DEADLINE: Duration = Duration::from_secs(600);
+
 /// The body, which may have been read already.
 async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Result<String, Problem> {
     let limit = app.max_body_bytes;
@@ -159,7 +163,11 @@ async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Resul
     let bytes = match read {
         Some(bytes) if bytes.len() > limit => return Err(too_large()),
         Some(bytes) => bytes,
-        None => match call(|done, call| glue::read_body(request, limit, done, call)).await {
+        None => match call(BODY_DEADLINE, |done, call| {
+            glue::read_body(request, limit, done, call);
+        })
+        .await
+        {
             (0, _) => {
                 let detail = "the body ended early; send it again";
                 return Err(Problem::new(Code::BodyUnreadable, detail));
@@ -195,7 +203,7 @@ async fn run_node(
         Err(error) => {
             let input = document.root().get("input").map_or("null", |input| input.raw());
             let finished = Finished::refused(NodeError::Validation(error.to_string()));
-            log_run(run_id, node, caller.id(), &finished, None);
+            log_run(run_id, &node.definition.id, caller.id(), &finished, None);
             return Ok(answer(run_id, input, &finished, None, caller));
         }
     };
@@ -223,16 +231,14 @@ async fn run_node(
     // 6.
     let answer = answer(run_id, request.input.raw(), &finished, events.as_deref(), caller);
     match finished.write.take() {
-        None => log_run(run_id, node, caller.id(), &finished, None),
+        None => log_run(run_id, &node.definition.id, caller.id(), &finished, None),
         Some(entry) => {
             let (app, caller) = (Rc::clone(app), caller.id().to_owned());
             let run_id = run_id.to_owned();
-            let id = node.definition.id.clone();
+            let node_id = node.definition.id.clone();
             context.wait_until(async move {
                 let outcome = app.cache.store(&entry).await;
-                if let Some(node) = app.nodes.iter().find(|node| node.definition.id == id) {
-                    log_run(&run_id, node, &caller, &finished, Some(outcome));
-                }
+                log_run(&run_id, &node_id, &caller, &finished, Some(outcome));
             });
         }
     }
@@ -247,11 +253,9 @@ fn answer(
     caller: Caller<'_>,
 ) -> Answer {
     let body = RunnableResult { run_id, input, finished, trace }.to_json();
-    let mut answer = Answer::json(result::status(&finished.result), body);
-    if finished.cache != CacheReport::NotReached {
-        let value = cache_status(&finished.cache, caller.is_authenticated());
-        answer = answer.with_header("cache-status", &value);
-    }
+    let answer = Answer::json(result::status(&finished.result), body);
+    let value = cache_status(&finished.cache, caller.is_authenticated());
+    let answer = answer.with_header("cache-status", &value);
     let mut timings = String::new();
     for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
         let Some(ms) = ms else { continue };
@@ -268,7 +272,7 @@ fn answer(
 /// One structured line per run, with nothing of what was said in it.
 fn log_run(
     run_id: &str,
-    node: &DeployedNode,
+    node_id: &str,
     caller: &str,
     finished: &Finished,
     write: Option<WriteOutcome>,
@@ -278,7 +282,7 @@ fn log_run(
     line.push_str(run_id);
     // The only two texts that could hold anything.
     line.push_str("\",\"node\":");
-    write_string(&mut line, &node.definition.id);
+    write_string(&mut line, node_id);
     line.push_str(",\"caller\":");
     write_string(&mut line, caller);
     for (name, value) in [

@@ -9,12 +9,12 @@ use std::time::Duration;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, js_sys};
 
-use super::embedded::MAX_BYTES_SETTING;
+use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
 use crate::api::problem::{Code, Problem};
-use crate::api::request::CacheDefaults;
+use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines};
 use crate::definition::{Definitions, Node};
 use crate::http::Secret;
@@ -52,17 +52,26 @@ pub(super) fn app(env: &Env) -> Result<Rc<App>, Problem> {
     APP.with(|app| app.get_or_init(|| read(env).map(Rc::new)).clone())
 }
 
-/// A variable or a secret; one that is empty is not set.
+/// A variable or a secret; one that is empty is not set. One that is not a text (`[vars]` may hold
+/// numbers and lists) counts as its JSON text.
 fn variable(env: &Env, name: &str) -> Option<String> {
-    let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string()?;
-    Some(value).filter(|value| !value.is_empty())
+    let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
+    let text = match value.as_string() {
+        Some(text) => text,
+        None => js_sys::JSON::stringify(&value).ok()?.as_string()?,
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn read(env: &Env) -> Result<App, Problem> {
     let api_keys = variable(env, "EDGEMEMO_API_KEYS")
         .map(|json| {
             ApiKeys::parse(&json).map_err(|error| {
-                Problem::new(Code::ApiKeysInvalid, format!("EDGEMEMO_API_KEYS: {error}"))
+                let detail = format!(
+                    "EDGEMEMO_API_KEYS has to be a JSON list such as [{{\"id\":\"team-a\",\
+                     \"sha256\":\"<64 hex digits>\",\"namespaces\":[\"my-app\"]}}]: {error}"
+                );
+                Problem::new(Code::ApiKeysInvalid, detail)
             })
         })
         .transpose()?;
@@ -76,6 +85,13 @@ fn read(env: &Env) -> Result<App, Problem> {
         write: milliseconds("CACHE_WRITE_TIMEOUT_MS", deadlines.write)?,
     };
     let execute_timeout = number(env, "EXECUTE_TIMEOUT_MS")?.map(Duration::from_millis);
+    if execute_timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(invalid("EXECUTE_TIMEOUT_MS has to be over 0".to_owned()));
+    }
+    let ttl = |name| match number(env, name)? {
+        Some(ttl) if ttl > MAX_TTL => Err(invalid(format!("{name} has to be at most {MAX_TTL}"))),
+        ttl => Ok(ttl),
+    };
     Ok(App {
         nodes: definitions
             .nodes
@@ -87,8 +103,8 @@ fn read(env: &Env) -> Result<App, Problem> {
         max_body_bytes: number(env, "MAX_BODY_BYTES")?.unwrap_or(MAX_BODY_BYTES),
         cache_defaults: CacheDefaults {
             namespace: variable(env, "CACHE_NAMESPACE"),
-            ttl: number(env, "CACHE_TTL")?,
-            max_ttl: number(env, "CACHE_MAX_TTL")?,
+            ttl: ttl("CACHE_TTL")?,
+            max_ttl: ttl("CACHE_MAX_TTL")?,
         },
         cache: Cache::new(store(env)?, deadlines),
     })
@@ -135,7 +151,9 @@ fn store(env: &Env) -> Result<Store, Problem> {
             (None, None) => {}
             (Some(url), Some(token)) => {
                 if !(url.starts_with("https://") || url.starts_with("http://")) {
-                    return Err(invalid(format!("{url_name} has to start with https://")));
+                    return Err(invalid(format!(
+                        "{url_name} has to start with https:// or http://"
+                    )));
                 }
                 return Ok(Store::Rest(Rest::new(Fetch::global(), &url, Some(Secret::new(token)))));
             }
@@ -149,6 +167,7 @@ fn store(env: &Env) -> Result<Store, Problem> {
     }
     // The shards read it for themselves; a mistake in it is better told here.
     number::<u64>(env, MAX_BYTES_SETTING)?;
+    number::<u64>(env, SWEEP_INTERVAL_SETTING)?;
     Embedded::new(env).map(Store::Embedded).ok_or_else(|| {
         invalid(
             "no Redis is configured and the embedded store has no binding: set \

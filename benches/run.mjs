@@ -6,14 +6,14 @@
 // and the median counts: machines are noisy, and a ratio within one run is less so.
 //
 // Usage: node benches/run.mjs [--seconds 5] [--rounds 5] [--connections 16]
-import { execFileSync, fork, spawn } from "node:child_process";
+import { execFile, execFileSync, fork, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import workerd from "workerd";
 import { startRedis } from "../tests/support/redis.mjs";
 
@@ -21,7 +21,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const API_KEY = "bench-key";
 const TOKEN = "bench-token";
 const BODY = JSON.stringify({
-  input: { text: "The quick brown fox jumps over the lazy dog. ".repeat(20) },
+  input: { text: "The quick brown fox jumps over the lazy dog. ".repeat(3) },
   config: { cache: { namespace: "my-app", ttl: 3600 } },
 });
 const NODE_PATH = "/v1/nodes/summarizer/run";
@@ -87,7 +87,9 @@ const worker :Workerd.Worker = (
 );
 `,
   );
-  const child = spawn(workerd.default, ["serve", config, `-I${ROOT}`], { stdio: ["ignore", "ignore", "inherit"] });
+  const child = spawn(workerd.default, ["serve", config, `-I${ROOT}`], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   closers.push(() => child.kill());
   const url = `http://127.0.0.1:${port}`;
   for (let attempt = 0; ; attempt += 1) {
@@ -121,7 +123,7 @@ function cpuSeconds(pid) {
 }
 
 /** One measurement with wrk. */
-function measure(worker, path) {
+async function measure(worker, path) {
   const script = join(scratch, "post.lua");
   writeFileSync(
     script,
@@ -139,7 +141,7 @@ end
   );
   const before = cpuSeconds(worker.pid);
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, worker.url + path];
-  const output = execFileSync("wrk", args, { encoding: "utf8" });
+  const { stdout: output } = await promisify(execFile)("wrk", args);
   const cpu = cpuSeconds(worker.pid) - before;
   const [requests, duration, p50, p99, errors] = output
     .match(/RESULT (\d+) (\d+) (\d+) (\d+) (\d+)/)
@@ -212,7 +214,7 @@ async function main() {
   ];
   for (let round = 0; round <= rounds; round += 1) {
     for (const { worker, path, runs } of workers) {
-      const result = measure(worker, path);
+      const result = await measure(worker, path);
       // The first round warms up the compilers.
       if (round > 0) runs.push(result);
     }
@@ -225,7 +227,9 @@ async function main() {
   console.log(
     `\n${connections} connections, median of ${rounds} rounds of ${seconds} s, ${BODY.length} B requests\n`,
   );
-  console.log(`${"".padEnd(34)}${cell("requests/s", 12)}${cell("p50", 10)}${cell("p99", 10)}${cell("CPU/request", 14)}`);
+  console.log(
+    `${"".padEnd(34)}${cell("requests/s", 12)}${cell("p50", 10)}${cell("p99", 10)}${cell("CPU/request", 14)}`,
+  );
   for (const row of rows) {
     const ms = (microseconds) => `${(microseconds / 1000).toFixed(2)} ms`;
     const cpu = Number.isNaN(row.cpu) ? "n/a" : `${row.cpu.toFixed(0)} µs`;
@@ -238,14 +242,26 @@ async function main() {
     );
   }
   const [ours, theirs] = rows;
-  console.log(`\nedgememo / bare: rate ${(ours.rate / theirs.rate).toFixed(2)} (target: at least 0.80)`);
+  console.log(
+    `\nedgememo / bare: rate ${(ours.rate / theirs.rate).toFixed(2)} (target: at least 0.80)`,
+  );
   console.log(`edgememo / bare: CPU  ${(ours.cpu / theirs.cpu).toFixed(2)} (target: at most 1.50)`);
 }
 
-process.on("SIGINT", () => process.exit(130));
-process.on("SIGTERM", () => process.exit(143));
+let closing;
+/** Ends everything that was started, once. */
+function closeAll() {
+  closing ??= (async () => {
+    for (const close of closers.reverse()) await close();
+  })();
+  return closing;
+}
+
+for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })) {
+  process.on(signal, () => closeAll().finally(() => process.exit(code)));
+}
 try {
   await main();
 } finally {
-  for (const close of closers.reverse()) await close();
+  await closeAll();
 }

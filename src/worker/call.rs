@@ -4,8 +4,9 @@
 //! needs two closures for each, which have to be registered with JavaScript's garbage collector
 //! and taken back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -24,11 +25,31 @@ enum State {
     Answered(Answer),
 }
 
+/// A call that is under way.
+///
+/// A request can vanish: Cloudflare ends it some time after its client has left, and then nobody
+/// calls back. Its future would stay in memory for as long as the isolate lives. So a call that has
+/// not been answered counts as abandoned at some time, which its request puts off for as long as
+/// its timers run.
 struct Call {
     number: u32,
-    /// When it has been abandoned for certain, in milliseconds since 1970.
+    /// Set when the request is abandoned.
+    gone: Option<Gone>,
+    /// In milliseconds since 1970.
     abandoned_at: u64,
     state: State,
+}
+
+impl Call {
+    /// Ends the request that waits, which nobody else will wake.
+    fn abandon(self) {
+        if let Some(gone) = self.gone {
+            gone.set(true);
+        }
+        if let State::Waiting(Some(waker)) = self.state {
+            waker.wake();
+        }
+    }
 }
 
 /// The calls that are under way: few, and the newest are asked for most.
@@ -39,10 +60,11 @@ struct Calls {
 }
 
 impl Calls {
-    fn start(&mut self, abandoned_at: u64) -> u32 {
+    fn start(&mut self, gone: Option<Gone>, abandoned_at: u64) -> u32 {
         // Numbers come again after four billion calls, when the earlier ones are long gone.
         self.last = self.last.wrapping_add(1);
-        self.calls.push(Call { number: self.last, abandoned_at, state: State::Waiting(None) });
+        let (number, state) = (self.last, State::Waiting(None));
+        self.calls.push(Call { number, gone, abandoned_at, state });
         self.last
     }
 
@@ -54,26 +76,37 @@ impl Calls {
         self.calls.retain(|call| call.number != number);
     }
 
-    /// Takes calls whose requests have vanished: when a client leaves, workerd ends the request
-    /// without another word, and nobody would ever call back.
-    fn take(&mut self, is_abandoned: impl Fn(&Call) -> bool) -> Vec<Call> {
-        self.calls.extract_if(.., |call| is_abandoned(call)).collect()
+    fn keep(&mut self, number: u32, abandoned_at: u64) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.number == number) {
+            call.abandoned_at = abandoned_at;
+        }
+    }
+
+    fn take_abandoned(&mut self, now: u64) -> Vec<Call> {
+        self.calls.extract_if(.., |call| call.abandoned_at <= now).collect()
     }
 }
 
+/// Whether a request is gone.
+type Gone = Rc<Cell<bool>>;
+
 thread_local! {
+    /// Of the request that is being polled.
+    static CURRENT: RefCell<Option<Gone>> = RefCell::default();
     static CALLS: RefCell<Calls> = RefCell::default();
     static DONE: Closure<dyn Fn(u32, u16, JsValue)> = Closure::new(done);
 }
 
-/// The status that says that nobody waits for the answer any more.
-const ABANDONED: u16 = 1;
+/// The status that says that the request is still there.
+const ALIVE: u16 = 1;
+/// How long a request may show no sign of life: three of the heartbeats in glue.js.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Called by JavaScript.
 fn done(call: u32, status: u16, value: JsValue) {
-    if status == ABANDONED {
-        // Dropped outside of the borrow: with its waker goes the whole request.
-        return drop(CALLS.with_borrow_mut(|calls| calls.take(|other| other.number == call)));
+    if status == ALIVE {
+        let abandoned_at = later(clock::now_ms(), PATIENCE);
+        return CALLS.with_borrow_mut(|calls| calls.keep(call, abandoned_at));
     }
     let waker = CALLS.with_borrow_mut(|calls| {
         let state = calls.state(call)?;
@@ -96,16 +129,36 @@ impl Drop for Guard {
     }
 }
 
-/// How long after its deadline a call is given up.
-const GRACE: Duration = Duration::from_secs(60);
+/// Milliseconds since 1970.
+fn later(now: u64, by: Duration) -> u64 {
+    now.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX))
+}
 
-/// Starts a call, handing it the callback and the number with which to call it, and waits. The
-/// answer comes within the deadline, or the request is gone.
-pub(super) async fn call(deadline: Duration, start: impl FnOnce(&Function, u32)) -> Answer {
+/// Drives a request to its end, or until it is known to be abandoned: then it is dropped where it
+/// stands, so that it holds no memory and starts nothing more.
+pub(super) async fn unless_abandoned<F: Future>(request: F) -> Option<F::Output> {
+    let mut request = Box::pin(request);
+    let gone = Gone::default();
+    poll_fn(move |context| {
+        if gone.get() {
+            return Poll::Ready(None);
+        }
+        CURRENT.set(Some(Rc::clone(&gone)));
+        let polled = request.as_mut().poll(context).map(Some);
+        CURRENT.set(None);
+        polled
+    })
+    .await
+}
+
+/// Starts a call, handing it the callback and the number with which to call it, and waits. A call
+/// without heartbeats has to be answered within `PATIENCE`.
+pub(super) async fn call(start: impl FnOnce(&Function, u32)) -> Answer {
     let now = clock::now_ms();
-    let lifetime = u64::try_from((deadline + GRACE).as_millis()).unwrap_or(u64::MAX);
-    drop(CALLS.with_borrow_mut(|calls| calls.take(|call| call.abandoned_at <= now)));
-    let call = CALLS.with_borrow_mut(|calls| calls.start(now.saturating_add(lifetime)));
+    let abandoned = CALLS.with_borrow_mut(|calls| calls.take_abandoned(now));
+    abandoned.into_iter().for_each(Call::abandon);
+    let gone = CURRENT.with_borrow(Clone::clone);
+    let call = CALLS.with_borrow_mut(|calls| calls.start(gone, later(now, PATIENCE)));
     let _guard = Guard(call);
     DONE.with(|done| start(done.as_ref().unchecked_ref(), call));
     poll_fn(|context| {
@@ -115,7 +168,7 @@ pub(super) async fn call(deadline: Duration, start: impl FnOnce(&Function, u32))
                 *waker = Some(context.waker().clone());
                 Poll::Pending
             }
-            // The guard keeps it there; a call that is lost counts as failed.
+            // Taken as abandoned: it counts as failed.
             None => Poll::Ready((0, JsValue::UNDEFINED)),
         })
     })

@@ -14,7 +14,8 @@ const SMALL_BODY = 64 * 1024;
 // A trap surfaces as a rejection when it happens in a future: see microtask.js.
 addEventListener("unhandledrejection", ({ reason }) => {
   // V8 calls a stack that ran over a RangeError.
-  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError) state.criticalError = true;
+  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError)
+    state.criticalError = true;
 });
 
 export { EmbeddedShard };

@@ -34,7 +34,7 @@ impl HttpClient for Fetch {
         let start = |done: &_, call| {
             glue::post(&self.0, url, authorization, body, deadline_ms, limit, done, call);
         };
-        match call(deadline, start).await {
+        match call(start).await {
             (0, error) => Err(classify(&error, deadline)),
             (status, body) => match bytes(body) {
                 Some(body) => Ok(Response { status, body }),

@@ -3,9 +3,10 @@
 
 /** The whole body of a request: 200 and a `Uint8Array`, 413 when it is over the limit, or 0. */
 export function readBody(request, limit, done, call) {
+  const end = withHeartbeat(done, call);
   bytesOf(request, limit).then(
-    (bytes) => done(call, bytes === null ? 413 : 200, bytes),
-    () => done(call, 0, undefined),
+    (bytes) => end(bytes === null ? 413 : 200, bytes),
+    () => end(0, undefined),
   );
 }
 
@@ -15,23 +16,27 @@ export function readBody(request, limit, done, call) {
  * when there is no complete response within `deadline` milliseconds.
  */
 export function post(fetcher, url, authorization, body, deadline, limit, done, call) {
-  const ticket = { call };
+  const short = deadline <= HEARTBEAT_MS;
+  const end = short ? (status, value) => done(call, status, value) : withHeartbeat(done, call);
   exchange(fetcher, url, authorization, body, deadline, limit).then(
-    ([status, bytes]) => done(ticket.call, status, bytes),
-    (error) => done(ticket.call, 0, error?.name),
+    ([status, bytes]) => end(status, bytes),
+    (error) => end(0, error?.name),
   );
-  if (deadline > LONG_MS) abandoned.register(ticket, { done, call });
 }
 
-/** Calls that may take longer than this are watched: watching costs more than a lookup may. */
-const LONG_MS = 5_000;
+/** How often a call that may take long tells wasm that its request is still there. */
+const HEARTBEAT_MS = 5_000;
+/** No HTTP status. */
+const ALIVE = 1;
 
-/**
- * When a client leaves, workerd drops the promises of its request without another word. The ticket
- * goes with them, and wasm is told to let go of the request.
- */
-const abandoned = new FinalizationRegistry(({ done, call }) => done(call, ABANDONED, undefined));
-const ABANDONED = 1;
+/** While a request lives its timers run: `Call` in call.rs says what that is good for. */
+function withHeartbeat(done, call) {
+  const heartbeat = setInterval(() => done(call, ALIVE, undefined), HEARTBEAT_MS);
+  return (status, value) => {
+    clearInterval(heartbeat);
+    done(call, status, value);
+  };
+}
 
 async function exchange(fetcher, url, authorization, body, deadline, limit) {
   const headers = { "content-type": "application/json" };

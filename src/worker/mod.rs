@@ -26,8 +26,8 @@ use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Context, Env, worker_sys};
 
 /// Every request of the Worker, called by `entry.js`, which describes it in `head` and has read its
-/// `body` already unless that is undefined. `respond` is always called with a response: what goes
-/// wrong is one too.
+/// `body` already unless that is undefined. `respond` is called with a response whatever goes
+/// wrong, unless the client is gone.
 #[wasm_bindgen]
 pub fn handle(
     head: String,
@@ -38,8 +38,11 @@ pub fn handle(
     respond: Function,
 ) {
     spawn_local(async move {
-        let response = routes::handle(&head, &request, body, &env, &Context::new(context)).await;
-        // It is the resolver of a promise, which cannot throw.
-        let _ = respond.call1(&JsValue::UNDEFINED, &response);
+        let context = Context::new(context);
+        let response = routes::handle(&head, &request, body, &env, &context);
+        if let Some(response) = call::unless_abandoned(response).await {
+            // It is the resolver of a promise, which cannot throw.
+            let _ = respond.call1(&JsValue::UNDEFINED, &response);
+        }
     });
 }

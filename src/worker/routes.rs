@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use web_sys::{Request, Response};
@@ -150,9 +149,6 @@ async fn route(
     run_node(&app, caller, node, head.run_id, &body, context).await
 }
 
-/// Nobody sends a body for longer.
-const BODY_DEADLINE: Duration = Duration::from_secs(600);
-
 /// The body, which may have been read already.
 async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Result<String, Problem> {
     let limit = app.max_body_bytes;
@@ -163,7 +159,7 @@ async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Resul
     let bytes = match read {
         Some(bytes) if bytes.len() > limit => return Err(too_large()),
         Some(bytes) => bytes,
-        None => match call(BODY_DEADLINE, |done, call| {
+        None => match call(|done, call| {
             glue::read_body(request, limit, done, call);
         })
         .await

@@ -37,6 +37,11 @@ export const behaviours = {
     }),
   /** Takes the request and never answers. */
   hang: () => () => {},
+  /** Headers and a part of the body at once, the rest never. */
+  hangInBody: () => (_call, response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+    response.write('{"choices":');
+  },
   /** Any body with status 200. */
   body: (text) => (_call, response) => reply(response, 200, text),
   /** Announces more than it sends, then drops the connection. */

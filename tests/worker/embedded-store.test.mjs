@@ -231,6 +231,29 @@ withWorld(
   },
 );
 
+describe("the sweep of the embedded store", { timeout: 60_000 }, () => {
+  test("removes rows that have expired from the disk, and no others", async () => {
+    const env = { EMBEDDED_SWEEP_INTERVAL_MS: "300" };
+    const world = new World({ store: "embedded", env });
+    await world.start();
+    const client = clientOf(world);
+    const [expired, later, forever] = keysOfOneShard(3, 7);
+    await client.set(expired, "v", { px: 50 });
+    await client.set(later, "v", { ex: 600 });
+    await client.set(forever, "v");
+    await after(2_000);
+    // Past the store's own reading, which hides what has expired: what the files hold.
+    await world.worker.close();
+    const keys = (await world.store.dump()).filter(([column]) => column === "entries.key");
+    const held = new Set(keys.map(([, key]) => String(key)));
+    await world.close();
+    assert.deepEqual(
+      [expired, later, forever].map((key) => held.has(key)),
+      [false, true, true],
+    );
+  });
+});
+
 describe("a restart of the Worker", { timeout: 60_000 }, () => {
   test("keeps the embedded store: what was stored before is a HIT after", async (t) => {
     const persist = await mkdtemp(path.join(tmpdir(), "edgememo-"));

@@ -63,9 +63,18 @@ overBothStores("a provider that fails", {}, (world) => {
   test("is told without the key, however long the text around it", async () => {
     for (const padding of [0, 250, 280, 295, 5_000]) {
       const message = `${"x".repeat(padding)} Incorrect API key: ${world.upstream.key}`;
-      world.upstream.behave(behaviours.fail(401, error(message)));
+      world.upstream.behave(behaviours.fail(400, error(message)));
       const { text } = await world.run(cached(uniqueText()));
       assert.ok(!text.includes(world.upstream.key.slice(0, 12)), text);
+    }
+  });
+
+  test("is told without what a provider says of a wrong key, which masks it in its own way", async () => {
+    for (const status of [401, 403]) {
+      world.upstream.behave(behaviours.fail(status, error("Incorrect key: sk-pr***wxyz")));
+      const { json } = await world.run(cached(uniqueText()));
+      assert.match(json.error.message, new RegExp(`status ${status}.*api_key`));
+      assert.doesNotMatch(json.error.message, /sk-pr|wxyz/);
     }
   });
 
@@ -83,6 +92,32 @@ overBothStores("a provider that fails", {}, (world) => {
     assertFailure(await world.run({ input: { text: "x" } }), 502, "UpstreamError");
   });
 });
+
+const TIMEOUT_MS = 700;
+
+overBothStores(
+  "a provider that hangs",
+  { env: { EXECUTE_TIMEOUT_MS: String(TIMEOUT_MS) } },
+  (world) => {
+    for (const [name, behaviour] of Object.entries({
+      "before its answer": behaviours.hang(),
+      "in the middle of it": behaviours.hangInBody(),
+    })) {
+      test(`is 504 when the time is over, and leaves nothing in the store: ${name}`, async () => {
+        const text = uniqueText();
+        world.upstream.behave(behaviour);
+        const answer = await world.run(cached(text));
+        assertFailure(answer, 504, "TimeoutError");
+        assert.match(answer.json.error.message, /700 ms/);
+        assert.ok(answer.elapsed >= TIMEOUT_MS - 50, `${answer.elapsed} ms`);
+        assert.ok(answer.elapsed < TIMEOUT_MS + 3_000, `${answer.elapsed} ms`);
+        world.upstream.reset();
+        await world.settle();
+        assert.equal(await world.store.get(keyOf(text)), null);
+      });
+    }
+  },
+);
 
 overBothStores("an answer of the provider that is out of the ordinary", {}, (world) => {
   test("of 1 MB is stored and served again", async () => {

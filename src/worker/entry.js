@@ -27,17 +27,18 @@ export default {
     const { headers } = request;
     const announced = headers.get("content-length");
     const head = describe(request, headers);
-    return new Promise((respond, fail) => {
-      const run = (body) => handle(head, request, body, env, ctx, respond);
+    return new Promise((resolve, reject) => {
+      // One object, of which wasm takes what it needs: most requests need the resolver only.
+      const event = { request, env, ctx, resolve };
       const ahead = request.method === "POST" && announced !== null;
-      if (!ahead || Number(announced) > SMALL_BODY) return run();
+      if (!ahead || Number(announced) > SMALL_BODY) return handle(head, undefined, event);
       request
         .arrayBuffer()
         .then(
-          (body) => run(new Uint8Array(body)),
-          () => run(),
+          (body) => handle(head, new Uint8Array(body), event),
+          () => handle(head, undefined, event),
         )
-        .catch(fail);
+        .catch(reject);
     });
   },
 };

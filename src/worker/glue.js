@@ -115,10 +115,10 @@ async function readPieces(body, limit) {
   return bytes;
 }
 
-/** A response. `headers` holds a name and a value in turn, a line each. */
-export function respond(status, headers, body) {
+/** Answers an event with a response. `headers` holds a name and a value in turn, a line each. */
+export function respond(event, status, headers, body) {
   const lines = headers.split("\n");
   const members = {};
   for (let at = 0; at + 1 < lines.length; at += 2) members[lines[at]] = lines[at + 1];
-  return new Response(body, { status, headers: members });
+  event.resolve(new Response(body, { status, headers: members }));
 }

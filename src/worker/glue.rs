@@ -1,8 +1,25 @@
 //! The JavaScript beside this file, as Rust sees it.
 
-use web_sys::{Request, Response};
+use web_sys::Request;
+use worker::Env;
 use worker::js_sys::Function;
 use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::worker_sys::Context;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What workerd gives for a request, and the resolver of the promise that it waits for.
+    pub type Event;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn request(this: &Event) -> Request;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn env(this: &Event) -> Env;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn ctx(this: &Event) -> Context;
+}
 
 #[wasm_bindgen(module = "/src/worker/glue.js")]
 extern "C" {
@@ -23,5 +40,5 @@ extern "C" {
     );
 
     /// `headers`: a name and a value in turn, a line each.
-    pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> Response;
+    pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&str>);
 }

@@ -20,29 +20,17 @@ mod routes;
 mod settings;
 mod store;
 
-use worker::js_sys::Function;
-use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{Context, Env, worker_sys};
 
 /// Every request of the Worker, called by `entry.js`, which describes it in `head` and has read its
-/// `body` already unless that is undefined. `respond` is called with a response whatever goes
-/// wrong, unless the client is gone.
+/// `body` already unless that is undefined. The event is always answered, whatever goes wrong,
+/// unless its client is gone.
 #[wasm_bindgen]
-pub fn handle(
-    head: String,
-    request: web_sys::Request,
-    body: Option<Vec<u8>>,
-    env: Env,
-    context: worker_sys::Context,
-    respond: Function,
-) {
+pub fn handle(head: String, body: Option<Vec<u8>>, event: glue::Event) {
     spawn_local(async move {
-        let context = Context::new(context);
-        let response = routes::handle(&head, &request, body, &env, &context);
-        if let Some(response) = call::unless_abandoned(response).await {
-            // It is the resolver of a promise, which cannot throw.
-            let _ = respond.call1(&JsValue::UNDEFINED, &response);
+        if let Some(answer) = call::unless_abandoned(routes::handle(&head, body, &event)).await {
+            answer.send(&event, &head);
         }
     });
 }

@@ -1,8 +1,6 @@
 //! Responses.
 
-use web_sys::Response;
-
-use super::glue;
+use super::glue::{self, Event};
 use crate::api::problem::Problem;
 
 /// A response before it is one of JavaScript's.
@@ -33,10 +31,10 @@ impl Answer {
         self
     }
 
-    /// As a response of JavaScript; without a body for `HEAD`.
-    pub fn into_response(self, is_head: bool) -> Response {
-        let body = (!is_head).then_some(self.body.as_str());
-        glue::respond(self.status, &self.headers, body)
+    /// Answers the event; without a body for `HEAD`, which `head` begins with.
+    pub fn send(self, event: &Event, head: &str) {
+        let body = (!head.starts_with("HEAD\n")).then_some(self.body.as_str());
+        glue::respond(event, self.status, &self.headers, body);
     }
 }
 

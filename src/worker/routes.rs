@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
-use web_sys::{Request, Response};
-use worker::{Context, Env, console_log};
+use worker::{Context, console_log};
 
 use super::call::call;
 use super::fetch::{self, Fetch};
@@ -93,28 +92,18 @@ fn split_url(url: &str) -> (&str, &str) {
 }
 
 /// Answers any request.
-pub(super) async fn handle(
-    head: &str,
-    request: &Request,
-    body: Option<Vec<u8>>,
-    env: &Env,
-    context: &Context,
-) -> Response {
+pub(super) async fn handle(head: &str, body: Option<Vec<u8>>, event: &glue::Event) -> Answer {
     let head = Head::parse(head);
-    let answer = route(request, body, &head, env, context).await.unwrap_or_else(Answer::from);
+    let answer = route(body, &head, event).await.unwrap_or_else(Answer::from);
     // What a run gives is the caller's alone.
     let private = head.path.starts_with("/v1");
-    let answer =
-        if private { answer.with_header("cache-control", "private, no-store") } else { answer };
-    answer.into_response(head.method == "HEAD")
+    if private { answer.with_header("cache-control", "private, no-store") } else { answer }
 }
 
 async fn route(
-    request: &Request,
     body: Option<Vec<u8>>,
     head: &Head<'_>,
-    env: &Env,
-    context: &Context,
+    event: &glue::Event,
 ) -> Result<Answer, Problem> {
     let Some(route) = Route::of(head.path) else {
         let detail = "this path is not part of the API; runs are POST /v1/nodes/{id}/run";
@@ -130,7 +119,7 @@ async fn route(
         Route::Nodes => None,
         Route::RunNode(id) => Some(id),
     };
-    let app = settings::app(env)?;
+    let app = settings::app(|| event.env())?;
     let credentials =
         Credentials { key: head.key, url_origin: head.url_origin, origin: head.page_origin };
     let caller = match authenticate(app.api_keys.as_ref(), app.insecure, credentials) {
@@ -145,12 +134,16 @@ async fn route(
         let detail = "no node of this id is deployed; GET /v1/nodes lists them";
         return Err(Problem::new(Code::NodeNotFound, detail));
     };
-    let body = read_body(&app, request, body).await?;
-    run_node(&app, caller, node, head.run_id, &body, context).await
+    let body = read_body(&app, event, body).await?;
+    run_node(&app, caller, node, head.run_id, &body, event).await
 }
 
 /// The body, which may have been read already.
-async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Result<String, Problem> {
+async fn read_body(
+    app: &App,
+    event: &glue::Event,
+    read: Option<Vec<u8>>,
+) -> Result<String, Problem> {
     let limit = app.max_body_bytes;
     let too_large = || {
         let detail = format!("the limit is {limit} bytes (setting MAX_BODY_BYTES)");
@@ -160,7 +153,7 @@ async fn read_body(app: &App, request: &Request, read: Option<Vec<u8>>) -> Resul
         Some(bytes) if bytes.len() > limit => return Err(too_large()),
         Some(bytes) => bytes,
         None => match call(|done, call| {
-            glue::read_body(request, limit, done, call);
+            glue::read_body(&event.request(), limit, done, call);
         })
         .await
         {
@@ -188,7 +181,7 @@ async fn run_node(
     node: &DeployedNode,
     run_id: &str,
     body: &str,
-    context: &Context,
+    event: &glue::Event,
 ) -> Result<Answer, Problem> {
     // 1.
     let document = Document::parse(body, Dialect::STRICT)
@@ -232,7 +225,7 @@ async fn run_node(
             let (app, caller) = (Rc::clone(app), caller.id().to_owned());
             let run_id = run_id.to_owned();
             let node_id = node.definition.id.clone();
-            context.wait_until(async move {
+            Context::new(event.ctx()).wait_until(async move {
                 let outcome = app.cache.store(&entry).await;
                 log_run(&run_id, &node_id, &caller, &finished, Some(outcome));
             });

@@ -48,8 +48,8 @@ thread_local! {
 }
 
 /// The settings, or what is wrong with them.
-pub(super) fn app(env: &Env) -> Result<Rc<App>, Problem> {
-    APP.with(|app| app.get_or_init(|| read(env).map(Rc::new)).clone())
+pub(super) fn app(env: impl FnOnce() -> Env) -> Result<Rc<App>, Problem> {
+    APP.with(|app| app.get_or_init(|| read(&env()).map(Rc::new)).clone())
 }
 
 /// A variable or a secret; one that is empty is not set. One that is not a text (`[vars]` may hold

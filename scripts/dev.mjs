@@ -18,6 +18,7 @@ import {
   describeStore,
   isInsecure,
   readDevVars,
+  usesRedis,
   wantsDemoModel,
 } from "./lib/dev-vars.mjs";
 import { members, startGroup, stopGroup } from "./lib/group.mjs";
@@ -97,7 +98,7 @@ async function build() {
 }
 
 /** @param {number} port @param {Record<string, string>} vars given on the command line */
-function startWrangler(port, vars) {
+function startWrangler(port, given, vars) {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1", CARGO_TERM_COLOR: "always" } : {};
   const args = [
     WRANGLER,
@@ -107,10 +108,13 @@ function startWrangler(port, vars) {
     `--port=${port}`,
     "--inspector-port=0",
     "--show-interactive-dev-session=false",
-    ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+    ...Object.entries(given).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
   ];
   const env = { ...quietEnv(), ...colour };
-  if (options.state) args.push(`--persist-to=${resolve(options.state)}`);
+  // What the demo model said is never served in the name of a real one.
+  const demo = wantsDemoModel(vars) ? `${ROOT}/.wrangler/state-demo` : undefined;
+  const state = options.state ? resolve(options.state) : demo;
+  if (state) args.push(`--persist-to=${state}`);
   if (options.vars) {
     args.push(`--env-file=${resolve(options.vars)}`);
     env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = "true";
@@ -158,7 +162,7 @@ edgememo is ready: ${url}   (Ctrl-C stops it)
   store    ${describeStore(vars)}
   model    ${describeModel(vars)}
   callers  ${describeCallers(vars)}
-
+${wantsDemoModel(vars) && usesRedis(vars) ? "\nNote: what the demo model says is stored in your Redis, where others may be served from it.\n" : ""}
 Run a node, ${wait}: a MISS (Cache-Status: edgememo; fwd=miss), unless it was run within the last hour.
 
 ${curl}
@@ -193,6 +197,6 @@ if (wantsDemoModel(vars)) {
   cleanups.push(demo.stop);
   Object.assign(given, { OPENAI_API_KEY: "demo", OPENAI_URL: demo.url });
 }
-startWrangler(port, given);
+startWrangler(port, given, vars);
 await healthy(url);
 printReady(url, vars);

@@ -67,6 +67,7 @@ async function step(title, body) {
   if ("notRun" in outcome) {
     console.log(`NOT RUN: ${outcome.notRun}`);
     results.push({ title, result: "not run", note: outcome.notRun });
+    total = addTally(total, { skipped: 1 });
     return false;
   }
   const { ok, reason, tally } = outcome;

@@ -34,7 +34,13 @@ export function describeStore(vars) {
       return `INCOMPLETE: ${vars[url] ? token : url} is missing in .dev.vars; runs answer 503`;
     }
   }
-  return "embedded; its entries are in .wrangler/state and survive a restart";
+  const folder = wantsDemoModel(vars) ? "state-demo" : "state";
+  return `embedded; its entries are in .wrangler/${folder} and survive a restart`;
+}
+
+/** Whether entries go to a Redis. @param {Vars} vars */
+export function usesRedis(vars) {
+  return REDIS.some(([url, token]) => vars[url] && vars[token]);
 }
 
 /** Whether the demo model stands in for a provider. @param {Vars} vars */

@@ -34,6 +34,10 @@ pub fn check_input(prompt: &Prompt, input: Value<'_>) -> Result<(), PromptError>
 
 /// The messages as a JSON array in Dynamiq's member order: `[{"content": …, "role": …}]`.
 pub fn render_messages(prompt: &Prompt, input: Value<'_>) -> Result<String, PromptError> {
+    // In Python it collides with the receiver of the method that renders.
+    if input.get("self").is_some() {
+        return Err(PromptError::Unprintable("a member named `self`"));
+    }
     let mut environment = template::environment();
     environment.set_formatter(print);
     // Only what the prompt names: the rest of an input may hold what no template can.
@@ -119,7 +123,7 @@ fn write_repr(out: &mut String, value: &Jinja) -> Result<(), Error> {
         ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
         ValueKind::Number if value.is_integer() => out.push_str(&value.to_string()),
         ValueKind::Number => out.push_str(&repr_float(f64::try_from(value.clone())?)),
-        ValueKind::String => write_repr_string(out, value.as_str().unwrap_or_default()),
+        ValueKind::String => write_repr_string(out, value.as_str().unwrap_or_default())?,
         ValueKind::Seq => {
             out.push('[');
             for (index, item) in value.try_iter()?.enumerate() {
@@ -161,7 +165,7 @@ fn repr_float(value: f64) -> String {
     }
 }
 
-fn write_repr_string(out: &mut String, text: &str) {
+fn write_repr_string(out: &mut String, text: &str) -> Result<(), Error> {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
     for c in text.chars() {
@@ -174,6 +178,11 @@ fn write_repr_string(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
+            // Which of these Python escapes depends on its version of Unicode.
+            c if !c.is_ascii() && c.escape_debug().len() > 1 => {
+                let message = format!("a prompt cannot print U+{:04X} inside a list", u32::from(c));
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
             c if c.is_control() => {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\x{:02x}", u32::from(c));
@@ -182,6 +191,7 @@ fn write_repr_string(out: &mut String, text: &str) {
         }
     }
     out.push(quote);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -230,6 +240,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_printed_exactly_is_refused() {
+        assert!(rendered("{{ v }}", r#"{"v": "\u200b"}"#).is_ok());
+        let hidden = r#"{"v": ["\u200b"]}"#;
+        assert!(matches!(rendered("{{ v }}", hidden), Err(PromptError::Render(_))));
         let big = format!(r#"{{"v": {}}}"#, "9".repeat(60));
         assert!(matches!(rendered("{{ v }}", &big), Err(PromptError::Unprintable(_))));
         let lone = r#"{"v": "\ud800"}"#;
@@ -237,5 +250,75 @@ mod tests {
         let unused = r#"{"v": 1, "w": "\ud800"}"#;
         assert!(rendered("{{ v }}", unused).is_ok(), "what is not printed does not matter");
         assert!(matches!(rendered("{{ v.a.b }}", r#"{"v":1}"#), Err(PromptError::Render(_))));
+    }
+
+    /// Python refuses to compare a text with a number; minijinja has an order for them.
+    const COMPARED: &str = "if-03";
+
+    /// A prompt of the vectors, when the build would accept it.
+    fn accepted(messages: &Value<'_>) -> Option<Prompt> {
+        let Item::Array(messages) = messages.item() else { return None };
+        let mut prompt = Prompt { messages: Vec::new(), required: Vec::new() };
+        for message in messages {
+            let content = message.get("content")?.as_str()?.to_str()?.into_owned();
+            let known = |name: &str| ["role", "content", "static"].contains(&name);
+            let Item::Object(mut members) = message.item() else { return None };
+            if !members.all(|(name, _)| name.to_str().is_some_and(|name| known(&name))) {
+                return None;
+            }
+            let role = match message.get("role").and_then(Value::as_str) {
+                None => Role::User,
+                Some(role) if role.is("user") => Role::User,
+                Some(role) if role.is("system") => Role::System,
+                Some(role) if role.is("assistant") => Role::Assistant,
+                Some(_) => return None,
+            };
+            let is_static =
+                matches!(message.get("static").map(Value::item), Some(Item::Bool(true)));
+            if !is_static {
+                prompt.required.extend(crate::definition::required_parameters(&content).ok()?);
+            }
+            prompt.messages.push(Message { role, content, is_static });
+        }
+        Some(prompt)
+    }
+
+    #[test]
+    fn what_the_build_accepts_is_rendered_as_dynamiq_does_or_refused() {
+        #[derive(serde::Deserialize)]
+        struct Vector {
+            name: String,
+            messages_json: String,
+            input_json: String,
+            rendered_json: Option<String>,
+        }
+        let vectors = include_str!("../tests/vectors/dynamiq-prompts.json");
+        let vectors: Vec<Vector> = serde_json::from_str(vectors).unwrap();
+        let (mut equal, mut refused) = (0, 0);
+        let mut different = Vec::new();
+        for vector in &vectors {
+            let messages = Document::parse(&vector.messages_json, Dialect::PYTHON).unwrap();
+            let input = Document::parse(&vector.input_json, Dialect::PYTHON).unwrap();
+            let rendered = accepted(&messages.root()).and_then(|prompt| {
+                check_input(&prompt, input.root()).ok()?;
+                render_messages(&prompt, input.root()).ok()
+            });
+            match (rendered, &vector.rendered_json) {
+                (None, _) => refused += 1,
+                (Some(ours), theirs) => {
+                    let spelled = |text: &str| {
+                        let document = Document::parse(text, Dialect::PYTHON).unwrap();
+                        crate::json::dumps(document.root(), crate::json::Order::AsWritten)
+                    };
+                    if theirs.as_deref().map(spelled) == Some(spelled(&ours)) {
+                        equal += 1;
+                    } else if vector.name != COMPARED {
+                        different.push((&vector.name, &vector.messages_json, ours, theirs));
+                    }
+                }
+            }
+        }
+        assert!(different.is_empty(), "{different:#?}");
+        assert!(equal >= 100, "{equal} equal, {refused} refused");
     }
 }

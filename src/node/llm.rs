@@ -155,7 +155,12 @@ fn error_message(body: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use futures_executor::block_on;
+
     use super::*;
+    use crate::http::Response;
 
     #[test]
     fn the_output_has_the_content_in_python_spelling() {
@@ -178,6 +183,111 @@ mod tests {
             r#"{"choices":[{"message":{"content":"a"#,
         ] {
             assert_eq!(read_output(body), None, "{body}");
+        }
+    }
+
+    /// Answers every request with the same, and keeps what was asked.
+    struct Provider {
+        answer: Result<Response, HttpError>,
+        asked: RefCell<Vec<(String, String, String, Duration)>>,
+    }
+
+    impl HttpClient for &Provider {
+        async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
+            let bearer = request.bearer.map(|key| key.expose().to_owned()).unwrap_or_default();
+            let (url, body) = (request.url.to_owned(), request.body.to_owned());
+            self.asked.borrow_mut().push((url, bearer, body, request.deadline));
+            self.answer.clone()
+        }
+    }
+
+    fn node() -> definition::Node {
+        let key = definition::Setting::Text(String::new());
+        definition::Node {
+            id: "summarizer".to_owned(),
+            name: None,
+            node_type: "dynamiq.nodes.llms.OpenAI".to_owned(),
+            caching: CachingConfig { enabled: true },
+            error_handling: definition::ErrorHandling { timeout_seconds: 1.5 },
+            llm: definition::Llm {
+                model: "gpt".to_owned(),
+                connection: definition::Connection { api_key: key.clone(), url: key },
+                prompt: definition::Prompt {
+                    messages: vec![definition::Message {
+                        role: definition::Role::System,
+                        content: "Say {{ text }}".to_owned(),
+                        is_static: false,
+                    }],
+                    required: vec!["text".to_owned()],
+                },
+                temperature: Some(0.0),
+                max_tokens: Some(5),
+                top_p: Some(0.5),
+                seed: Some(-1),
+                stop: Some(vec!["\n".to_owned(), "x".to_owned()]),
+            },
+        }
+    }
+
+    fn execute(provider: &Provider) -> Result<String, NodeError> {
+        let (node, key) = (node(), Secret::new("CANARY"));
+        let llm = OpenAi::new(&node, provider, "https://api.example/v1/", &key);
+        let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();
+        block_on(llm.execute(input.root()))
+    }
+
+    fn answering(status: u16, body: &str) -> Provider {
+        let answer = Ok(Response { status, body: body.into() });
+        Provider { answer, asked: RefCell::default() }
+    }
+
+    #[test]
+    fn the_request_has_what_the_definition_says() {
+        let provider = answering(200, r#"{"choices":[{"message":{"content":"ok"}}]}"#);
+        assert_eq!(execute(&provider).unwrap(), r#"{"content": "ok"}"#);
+        let (url, bearer, body, deadline) = provider.asked.take().remove(0);
+        assert_eq!(url, "https://api.example/v1/chat/completions");
+        assert_eq!((bearer.as_str(), deadline), ("CANARY", Duration::from_millis(1500)));
+        assert_eq!(
+            body,
+            r#"{"model":"gpt","messages":[{"content":"Say hi","role":"system"}],"temperature":0,"max_tokens":5,"top_p":0.5,"seed":-1,"stop":["\n","x"]}"#
+        );
+    }
+
+    #[test]
+    fn failures_of_the_provider_are_told_apart_and_never_with_the_key() {
+        let refusal = r#"{"error":{"message":"no CANARY here"}}"#;
+        for (status, message) in [
+            (400, "the provider answered with status 400: no [redacted] here"),
+            (401, "the provider refused the key with status 401: check the connection's api_key"),
+            (302, "the provider answered with status 302: no [redacted] here"),
+        ] {
+            let error = execute(&answering(status, refusal)).unwrap_err();
+            assert_eq!(error, NodeError::Upstream(message.to_owned()));
+        }
+        let failing = |error| Provider { answer: Err(error), asked: RefCell::default() };
+        let late = execute(&failing(HttpError::Timeout(Duration::from_millis(1500)))).unwrap_err();
+        assert_eq!(late.type_name(), "TimeoutError");
+        for error in [HttpError::Unreachable, HttpError::TooLarge(1)] {
+            assert_eq!(execute(&failing(error)).unwrap_err().type_name(), "UpstreamError");
+        }
+    }
+
+    #[test]
+    fn keywords_that_dynamiq_acts_on_are_refused_by_name() {
+        let (node, key) = (node(), Secret::new(""));
+        let provider = answering(200, "");
+        let llm = OpenAi::new(&node, &provider, "https://x", &key);
+        let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();
+        let validate = |kwargs: &str| {
+            let kwargs = Document::parse(kwargs, Dialect::STRICT).unwrap();
+            let kwargs = Some(kwargs.root());
+            llm.validate(&Run { input: input.root(), kwargs, cache: None })
+        };
+        assert_eq!(validate(r#"{"user": 1}"#), Ok(()));
+        for name in ["prompt", "tools", "response_format", "parallel_tool_calls", "tool_choice"] {
+            let error = validate(&format!(r#"{{"{name}": null}}"#)).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("kwargs.{name} is not supported")));
         }
     }
 }

@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How often expired rows are removed, in milliseconds.
 pub(super) const SWEEP_INTERVAL_SETTING: &str = "EMBEDDED_SWEEP_INTERVAL_MS";
 /// An hour.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+const SWEEP_INTERVAL_MS: u64 = 3_600_000;
 /// What a row costs beside its key and its value, roughly.
 const ROW_OVERHEAD: usize = 64;
 
@@ -46,9 +46,9 @@ const SCHEMA: &str = "
 pub struct EmbeddedShard {
     state: State,
     table: RefCell<Result<Table, String>>,
-    /// Whether a sweep is known to be scheduled.
-    sweep_scheduled: Cell<bool>,
-    sweep_interval: Duration,
+    /// When the next sweep is, as far as it is known, in milliseconds since 1970.
+    sweep_at: Cell<Option<u64>>,
+    sweep_interval_ms: u64,
 }
 
 impl DurableObject for EmbeddedShard {
@@ -58,15 +58,12 @@ impl DurableObject for EmbeddedShard {
             Table::open(state.storage().sql(), max_bytes.unwrap_or(MAX_BYTES))
                 .map_err(|error| error.to_string())
         });
-        let sweep_interval = settings::number(&env, SWEEP_INTERVAL_SETTING)
-            .ok()
-            .flatten()
-            .map_or(SWEEP_INTERVAL, Duration::from_millis);
+        let sweep_interval_ms = settings::number(&env, SWEEP_INTERVAL_SETTING);
         Self {
             state,
             table: RefCell::new(table),
-            sweep_scheduled: Cell::new(false),
-            sweep_interval,
+            sweep_at: Cell::new(None),
+            sweep_interval_ms: sweep_interval_ms.ok().flatten().unwrap_or(SWEEP_INTERVAL_MS),
         }
     }
 
@@ -97,7 +94,7 @@ impl DurableObject for EmbeddedShard {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.sweep_scheduled.set(false);
+        self.sweep_at.set(None);
         let next = match &mut *self.table.borrow_mut() {
             Ok(table) => {
                 table.remove_expired(clock::now_ms())?;
@@ -114,21 +111,25 @@ impl DurableObject for EmbeddedShard {
 
 impl EmbeddedShard {
     /// Sets the alarm, while there is something that can expire: an idle shard sleeps. It rings
-    /// after an interval, or when the next row expires if that is later. A sweep that cannot be
-    /// scheduled costs space, not answers: the next write tries again.
+    /// after an interval, or when the next row expires if that is later; a write brings it forward
+    /// again. A sweep that cannot be scheduled costs space, not answers: the next write tries again.
     async fn schedule_sweep(&self, next_expiry: Option<u64>) {
-        if self.sweep_scheduled.get() {
+        let now = clock::now_ms();
+        let at = now.saturating_add(self.sweep_interval_ms).max(next_expiry.unwrap_or(0));
+        let is_soon_enough = |set: u64| set <= at;
+        if self.sweep_at.get().is_some_and(is_soon_enough) {
             return;
         }
         let storage = self.state.storage();
-        let wait = next_expiry.map_or(0, |at| at.saturating_sub(clock::now_ms()));
-        let wait = Duration::from_millis(wait).max(self.sweep_interval);
-        let scheduled = match storage.get_alarm().await {
-            Ok(None) => storage.set_alarm(wait).await.is_ok(),
-            Ok(Some(_)) => true,
-            Err(_) => false,
+        let set = match storage.get_alarm().await {
+            Ok(set) => set.and_then(|set| u64::try_from(set).ok()),
+            Err(_) => return,
         };
-        self.sweep_scheduled.set(scheduled);
+        if set.is_some_and(is_soon_enough) {
+            self.sweep_at.set(set);
+        } else if storage.set_alarm(Duration::from_millis(at - now)).await.is_ok() {
+            self.sweep_at.set(Some(at));
+        }
     }
 }
 

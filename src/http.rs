@@ -48,6 +48,12 @@ pub trait HttpClient {
     async fn post(&self, request: Request<'_>) -> Result<Response, HttpError>;
 }
 
+impl<H: HttpClient> HttpClient for &H {
+    async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
+        (**self).post(request).await
+    }
+}
+
 /// A text that cannot be printed by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

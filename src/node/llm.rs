@@ -192,7 +192,7 @@ mod tests {
         asked: RefCell<Vec<(String, String, String, Duration)>>,
     }
 
-    impl HttpClient for &Provider {
+    impl HttpClient for Provider {
         async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
             let bearer = request.bearer.map(|key| key.expose().to_owned()).unwrap_or_default();
             let (url, body) = (request.url.to_owned(), request.body.to_owned());

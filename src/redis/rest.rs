@@ -83,7 +83,7 @@ mod tests {
         asked: RefCell<Vec<(String, String)>>,
     }
 
-    impl HttpClient for &Canned {
+    impl HttpClient for Canned {
         async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
             self.asked.borrow_mut().push((request.url.to_owned(), request.body.to_owned()));
             self.answer.clone()

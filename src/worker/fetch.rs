@@ -10,7 +10,7 @@ use super::glue;
 use crate::http::{HttpClient, HttpError, Request, Response};
 
 /// Sends requests to the internet, to a Durable Object or to a service.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Fetch(JsValue);
 
 impl Fetch {

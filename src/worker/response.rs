@@ -5,7 +5,7 @@ use crate::api::problem::Problem;
 
 /// A response before it is one of JavaScript's.
 pub(super) struct Answer {
-    pub status: u16,
+    status: u16,
     /// A name and a value in turn, a line each. Values are ASCII without line breaks: every one is
     /// built by this crate from checked parts.
     headers: String,

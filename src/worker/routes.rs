@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use worker::{Context, console_log};
 
 use super::call::call;
-use super::fetch::{self, Fetch};
+use super::fetch;
 use super::glue;
 use super::response::Answer;
 use super::settings::{self, App, DeployedNode};
@@ -208,7 +208,7 @@ async fn run_node(
         Problem::new(Code::ProviderKeyMissing, detail)
     })?;
     // 5.
-    let llm = OpenAi::new(&node.definition, Fetch::global(), url, api_key);
+    let llm = OpenAi::new(&node.definition, &app.http, url, api_key);
     let given = Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
     let (mut finished, events) = if request.trace {
         let trace = Trace::new();

@@ -34,6 +34,8 @@ pub(super) struct App {
     pub max_body_bytes: usize,
     pub cache_defaults: CacheDefaults,
     pub cache: Cache<Store>,
+    /// To the providers.
+    pub http: Fetch,
 }
 
 /// A node with its connection.
@@ -107,6 +109,7 @@ fn read(env: &Env) -> Result<App, Problem> {
             max_ttl: ttl("CACHE_MAX_TTL")?,
         },
         cache: Cache::new(store(env)?, deadlines),
+        http: Fetch::global(),
     })
 }
 

@@ -10,6 +10,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | (none) | JSON, keys, codec, Redis commands, node lifecycle, prompts, a store in memory |
+//! | `js` | the functions that the npm package wraps |
 //! | `worker` | the Worker: HTTP routes, fetch, the embedded store, the definitions in `workflows/` |
 //!
 //! # The modules, from the inside out
@@ -17,12 +18,13 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`json`] | JSON that loses nothing, and Python's spelling of it |
-//! | [`key`], [`codec`] | cache keys, stored values |
+//! | [`key`], [`codec`] | cache keys and why they differ, stored values |
 //! | [`redis`] | commands, transports, the meaning of the commands |
 //! | [`cache`] | lookup and store, with a name for every way in which they fail |
 //! | [`definition`], [`prompt`] | what is deployed; templates over inputs |
 //! | [`node`] | what can be run, and the order of a run |
 //! | [`api`] | the HTTP interface without HTTP |
+//! | `js` | the same keys for JavaScript |
 //! | `worker` | the glue between workerd and all of this |
 //!
 //! Dependencies point up this table, and nothing above `worker` knows of Workers.
@@ -76,6 +78,8 @@ pub mod codec;
 pub mod config;
 pub mod definition;
 pub mod http;
+#[cfg(feature = "js")]
+mod js;
 pub mod json;
 pub mod key;
 pub mod node;

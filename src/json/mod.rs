@@ -6,43 +6,29 @@
 //! what keys are made from, so an input never passes through a representation that would change it
 //! (`serde_json::Value` folds big integers into doubles and drops duplicates).
 
+mod decimal;
+mod order;
 mod parse;
 mod python;
+mod scan;
 mod string;
+mod tape;
+mod write;
+
+use order::{Arrangement, Member, Wanted, arrange};
+use scan::{Stop, run_end};
+use tape::{Extent, Tape};
 
 pub use parse::{Dialect, ParseError, ParseErrorKind};
-pub use python::{Order, dumps, dumps_members, repr};
-pub use string::Str;
+pub use python::{dumps, repr};
+pub use string::{Str, write_string};
+pub use write::{Order, Refusal, RefusalKind, Spelling, Writer, spell, spell_without};
 
 /// A parsed text.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     text: &'a str,
-    tokens: Vec<Token>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Token {
-    kind: Kind,
-    /// Bytes of the text; for strings what is between the quotes.
-    start: u32,
-    end: u32,
-    /// The token after this one and everything in it.
-    next: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Null,
-    False,
-    True,
-    Integer,
-    Float,
-    NonFinite,
-    String,
-    EscapedString,
-    Array,
-    Object,
+    tape: Tape,
 }
 
 /// A value in a [`Document`].
@@ -74,57 +60,109 @@ pub enum Item<'d> {
 impl<'a> Document<'a> {
     /// Parses a whole text.
     pub fn parse(text: &'a str, dialect: Dialect) -> Result<Self, ParseError> {
-        parse::parse(text, dialect).map(|tokens| Self { text, tokens })
+        parse::parse(text, dialect, Tape::new()).map(|tape| Self { text, tape })
     }
 
     /// The value that the text is.
     pub fn root(&self) -> Value<'_> {
         Value { document: self, index: 0 }
     }
+
+    /// The first byte of a value, which says what it is.
+    #[inline]
+    fn first_byte(&self, index: u32) -> u8 {
+        self.text.as_bytes().get(self.tape.start(index)).copied().unwrap_or_default()
+    }
+
+    /// The index of what follows a value.
+    #[inline]
+    fn after(&self, index: u32) -> u32 {
+        match self.first_byte(index) {
+            b'{' | b'[' => self.tape.extent(index).next,
+            _ => index + 1,
+        }
+    }
+
+    /// The string at `index`.
+    fn string(&self, index: u32) -> Str<'_> {
+        let bytes = self.text.as_bytes();
+        let start = self.tape.start(index) + 1;
+        let (mut end, mut escaped) = (run_end(bytes, start, Stop::Json), false);
+        while bytes.get(end) == Some(&b'\\') {
+            escaped = true;
+            end = run_end(bytes, end + 2, Stop::Json);
+        }
+        Str::new(self.text.get(start..end).unwrap_or_default(), escaped)
+    }
+
+    /// The number at `index` as it is spelled, and whether it has neither fraction nor exponent.
+    fn number(&self, index: u32) -> (&str, bool) {
+        let start = self.tape.start(index);
+        let text = self.text.get(start..).unwrap_or_default();
+        let mut is_integer = true;
+        let end = text.bytes().position(|byte| match byte {
+            b'0'..=b'9' | b'-' => false,
+            // The letters of `NaN` and `Infinity` too.
+            b'.' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => {
+                is_integer = false;
+                false
+            }
+            _ => true,
+        });
+        (text.get(..end.unwrap_or(text.len())).unwrap_or_default(), is_integer)
+    }
 }
 
 /// Whether a text is JSON and what value it is: true for `null`. Takes no memory for what the text
 /// holds, however much that is.
 pub fn is_null(text: &str, dialect: Dialect) -> Result<bool, ParseError> {
-    parse::check(text, dialect).map(|kind| kind == Kind::Null)
+    parse::parse(text, dialect, Tape::off())?;
+    Ok(text.trim_ascii_start().starts_with("null"))
 }
 
 impl<'d> Value<'d> {
-    fn token(self) -> Token {
-        // A tape is never empty and indexes come from it; the default is never seen.
-        const NONE: Token = Token { kind: Kind::Null, start: 0, end: 0, next: u32::MAX };
-        self.document.tokens.get(self.index as usize).copied().unwrap_or(NONE)
+    fn first_byte(self) -> u8 {
+        self.document.first_byte(self.index)
     }
 
-    fn span(self, token: Token) -> &'d str {
-        self.document.text.get(token.start as usize..token.end as usize).unwrap_or_default()
+    fn tape(self, Extent { first, next, .. }: Extent) -> Values<'d> {
+        Values { document: self.document, next: first, end: next }
     }
 
     /// What this is.
     pub fn item(self) -> Item<'d> {
-        let token = self.token();
-        let members = Tape { document: self.document, next: self.index + 1, end: token.next };
-        match token.kind {
-            Kind::Null => Item::Null,
-            Kind::False => Item::Bool(false),
-            Kind::True => Item::Bool(true),
-            Kind::Integer => Item::Integer(self.span(token)),
-            Kind::Float | Kind::NonFinite => Item::Float(self.span(token)),
-            Kind::String => Item::String(Str::plain(self.span(token))),
-            Kind::EscapedString => Item::String(Str::escaped(self.span(token))),
-            Kind::Array => Item::Array(Values(members)),
-            Kind::Object => Item::Object(Members(members)),
+        match self.first_byte() {
+            b'n' => Item::Null,
+            b't' => Item::Bool(true),
+            b'f' => Item::Bool(false),
+            b'"' => Item::String(self.document.string(self.index)),
+            b'[' => Item::Array(self.tape(self.document.tape.extent(self.index))),
+            b'{' => Item::Object(Members(self.tape(self.document.tape.extent(self.index)))),
+            _ => match self.document.number(self.index) {
+                (text, true) => Item::Integer(text),
+                (text, false) => Item::Float(text),
+            },
         }
     }
 
     /// The text of this value as it was written.
     pub fn raw(self) -> &'d str {
-        let mut token = self.token();
-        if matches!(token.kind, Kind::String | Kind::EscapedString) {
-            token.start -= 1;
-            token.end += 1;
-        }
-        self.span(token)
+        let text = self.document.text;
+        let start = self.document.tape.start(self.index);
+        let length = match self.item() {
+            Item::Null | Item::Bool(true) => 4,
+            Item::Bool(false) => 5,
+            Item::Integer(text) | Item::Float(text) => text.len(),
+            Item::String(string) => string.raw().len() + 2,
+            Item::Array(_) | Item::Object(_) => {
+                let rest = text.get(start..).unwrap_or_default();
+                match self.document.tape.extent(self.index).end {
+                    Some(end) => end as usize - start,
+                    None => rest.find([']', '}']).map_or(0, |bracket| bracket + 1),
+                }
+            }
+        };
+        text.get(start..start + length).unwrap_or_default()
     }
 
     /// The member of that name; of several the last, as Python has it. None when there is none, or
@@ -134,46 +172,65 @@ impl<'d> Value<'d> {
         members.filter(|(member, _)| member.is(name)).last().map(|(_, value)| value)
     }
 
+    /// The members of an object as Python has them: of duplicate names the last value, at the place
+    /// of the first. In the order of their names, or as written; without those that are left out.
+    /// What is not an object has none.
+    pub fn resolved_members(self, sorted: bool, without: &[&str]) -> Vec<(Str<'d>, Value<'d>)> {
+        let document = self.document;
+        let Item::Object(members) = self.item() else { return Vec::new() };
+        let wanted = Wanted { sorted, duplicates: true, without };
+        let mut list = Vec::new();
+        match arrange(document, document.tape.extent(self.index), wanted, &mut list) {
+            Arrangement::Listed => {
+                let value = |member: &Member| Value { document, index: member.name + 1 };
+                list.iter().map(|member| (document.string(member.name), value(member))).collect()
+            }
+            Arrangement::AsWritten | Arrangement::Duplicate(_) => members.collect(),
+        }
+    }
+
     /// Whether this is `null`.
     pub fn is_null(self) -> bool {
-        self.token().kind == Kind::Null
+        self.first_byte() == b'n'
     }
 
     /// Whether this is an object.
     pub fn is_object(self) -> bool {
-        self.token().kind == Kind::Object
+        self.first_byte() == b'{'
     }
 
     /// The string that this is.
     pub fn as_str(self) -> Option<Str<'d>> {
-        match self.item() {
-            Item::String(string) => Some(string),
-            _ => None,
-        }
+        (self.first_byte() == b'"').then(|| self.document.string(self.index))
+    }
+
+    /// Where this begins in the text, in bytes.
+    pub fn position(self) -> usize {
+        self.document.tape.start(self.index)
     }
 
     /// What kind of value this is, in JSON's words.
     pub fn kind_name(self) -> &'static str {
-        match self.token().kind {
-            Kind::Null => "null",
-            Kind::False | Kind::True => "a boolean",
-            Kind::Integer | Kind::Float | Kind::NonFinite => "a number",
-            Kind::String | Kind::EscapedString => "a string",
-            Kind::Array => "an array",
-            Kind::Object => "an object",
+        match self.first_byte() {
+            b'n' => "null",
+            b't' | b'f' => "a boolean",
+            b'"' => "a string",
+            b'[' => "an array",
+            b'{' => "an object",
+            _ => "a number",
         }
     }
 }
 
-/// Walks the values of one container.
+/// The values of an array.
 #[derive(Debug, Clone, Copy)]
-struct Tape<'d> {
+pub struct Values<'d> {
     document: &'d Document<'d>,
     next: u32,
     end: u32,
 }
 
-impl<'d> Iterator for Tape<'d> {
+impl<'d> Iterator for Values<'d> {
     type Item = Value<'d>;
 
     fn next(&mut self) -> Option<Value<'d>> {
@@ -181,26 +238,14 @@ impl<'d> Iterator for Tape<'d> {
             return None;
         }
         let value = Value { document: self.document, index: self.next };
-        self.next = value.token().next;
+        self.next = self.document.after(self.next);
         Some(value)
-    }
-}
-
-/// The values of an array.
-#[derive(Debug, Clone, Copy)]
-pub struct Values<'d>(Tape<'d>);
-
-impl<'d> Iterator for Values<'d> {
-    type Item = Value<'d>;
-
-    fn next(&mut self) -> Option<Value<'d>> {
-        self.0.next()
     }
 }
 
 /// The members of an object as they were written, duplicates included.
 #[derive(Debug, Clone, Copy)]
-pub struct Members<'d>(Tape<'d>);
+pub struct Members<'d>(Values<'d>);
 
 impl<'d> Iterator for Members<'d> {
     type Item = (Str<'d>, Value<'d>);
@@ -209,13 +254,6 @@ impl<'d> Iterator for Members<'d> {
         let name = self.0.next()?.as_str()?;
         Some((name, self.0.next()?))
     }
-}
-
-/// Appends `text` as a JSON string in Python's spelling (ASCII only).
-pub fn write_string(out: &mut String, text: &str) {
-    out.push('"');
-    string::write_text(out, text);
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -239,12 +277,5 @@ mod tests {
     fn of_duplicate_names_the_last_is_found_however_it_is_spelled() {
         let document = Document::parse(r#"{"a":1,"b":2,"\u0061":3}"#, Dialect::STRICT).unwrap();
         assert_eq!(document.root().get("a").unwrap().raw(), "3");
-    }
-
-    #[test]
-    fn strings_are_written_in_ascii() {
-        let mut out = String::new();
-        write_string(&mut out, "a\"\\\n\u{7f}é😀/");
-        assert_eq!(out, r#""a\"\\\n\u007f\u00e9\ud83d\ude00/""#);
     }
 }

@@ -1,6 +1,7 @@
 //! From JSON text to a tape of tokens: one pass, no recursion, nothing copied.
 
-use super::{Kind, Token};
+use super::scan::{Stop, run_end};
+use super::tape::{MAX_TEXT, Tape};
 
 /// What a parser accepts beyond RFC 8259, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,34 +77,34 @@ pub enum ParseErrorKind {
     /// An integer has more digits than [`Dialect::max_integer_digits`].
     #[error("an integer has more digits than the limit of {0}")]
     TooManyDigits(usize),
-    /// The text is larger than the tape can address (4 GiB).
+    /// The text is larger than the tape can address (2 GiB).
     #[error("text longer than the limit of {0} bytes")]
     TooLong(u32),
 }
 
-type Result<T, E = ParseErrorKind> = std::result::Result<T, E>;
-
-/// Parses a whole text; the tokens come in the order of the text, containers before what they hold.
-pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Vec<Token>, ParseError> {
-    // Positions are u32, which also bounds the tape.
-    const LIMIT: u32 = u32::MAX - 1;
-    if u32::try_from(text.len()).map_or(true, |length| length > LIMIT) {
-        return Err(ParseError { position: 0, kind: ParseErrorKind::TooLong(LIMIT) });
-    }
-    let mut parser = Parser::new(text, dialect);
-    parser.tokens = Some(Vec::with_capacity(text.len() / 16 + 4));
-    match parser.document() {
-        Ok(()) => Ok(parser.tokens.unwrap_or_default()),
-        Err(kind) => Err(ParseError { position: parser.at, kind }),
+impl ParseErrorKind {
+    /// The stable name of the error.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NonFinite => "non-finite-number",
+            Self::TooDeep(_) => "too-deep",
+            Self::TooManyDigits(_) => "number-too-long",
+            Self::TooLong(_) => "text-too-long",
+            _ => "invalid-json",
+        }
     }
 }
 
-/// Whether a text is JSON, without a tape: what it takes does not depend on what the text holds.
-/// Gives the kind of the value.
-pub(super) fn check(text: &str, dialect: Dialect) -> Result<Kind, ParseError> {
-    let mut parser = Parser::new(text, dialect);
+type Result<T, E = ParseErrorKind> = std::result::Result<T, E>;
+
+/// Parses a whole text onto a tape.
+pub(super) fn parse(text: &str, dialect: Dialect, tape: Tape) -> Result<Tape, ParseError> {
+    if text.len() > MAX_TEXT as usize {
+        return Err(ParseError { position: 0, kind: ParseErrorKind::TooLong(MAX_TEXT) });
+    }
+    let mut parser = Parser { bytes: text.as_bytes(), at: 0, tape, dialect };
     match parser.document() {
-        Ok(()) => Ok(parser.root),
+        Ok(()) => Ok(parser.tape),
         Err(kind) => Err(ParseError { position: parser.at, kind }),
     }
 }
@@ -111,12 +112,7 @@ pub(super) fn check(text: &str, dialect: Dialect) -> Result<Kind, ParseError> {
 struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// None when only the verdict matters.
-    tokens: Option<Vec<Token>>,
-    /// How many tokens there have been.
-    count: u32,
-    /// The kind of the first.
-    root: Kind,
+    tape: Tape,
     dialect: Dialect,
 }
 
@@ -135,17 +131,12 @@ enum Expect {
 
 /// A container that is open.
 struct Open {
-    kind: Kind,
+    is_object: bool,
     /// Its place on the tape.
     index: u32,
 }
 
-impl<'a> Parser<'a> {
-    fn new(text: &'a str, dialect: Dialect) -> Self {
-        let bytes = text.as_bytes();
-        Self { bytes, at: 0, tokens: None, count: 0, root: Kind::Null, dialect }
-    }
-
+impl Parser<'_> {
     fn document(&mut self) -> Result<()> {
         let mut open: Vec<Open> = Vec::new();
         let mut expect = Expect::Value;
@@ -173,8 +164,7 @@ impl<'a> Parser<'a> {
                             Err(ParseErrorKind::TrailingText)
                         };
                     };
-                    let in_object = container.kind == Kind::Object;
-                    match (self.peek(), in_object) {
+                    match (self.peek(), container.is_object) {
                         (Some(b','), true) => {
                             self.at += 1;
                             expect = Expect::Name;
@@ -193,36 +183,32 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self, open: &mut Vec<Open>) -> Result<Expect> {
-        let kind = match self.peek() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
+        let is_object = match self.peek() {
             Some(b'"') => return self.string().map(|()| Expect::CommaOrEnd),
+            Some(b'{') => true,
+            Some(b'[') => false,
             Some(b'-' | b'0'..=b'9') => return self.number().map(|()| Expect::CommaOrEnd),
-            Some(b't') => return self.literal("true", Kind::True),
-            Some(b'f') => return self.literal("false", Kind::False),
-            Some(b'n') => return self.literal("null", Kind::Null),
-            Some(b'N') => return self.non_finite("NaN"),
-            Some(b'I') => return self.non_finite("Infinity"),
+            Some(b't') => return self.literal("true"),
+            Some(b'f') => return self.literal("false"),
+            Some(b'n') => return self.literal("null"),
+            Some(b'N') => return self.non_finite("NaN", self.at),
+            Some(b'I') => return self.non_finite("Infinity", self.at),
             Some(_) => return Err(ParseErrorKind::ExpectedValue),
             None => return Err(ParseErrorKind::UnexpectedEnd),
         };
         if open.len() >= self.dialect.max_depth {
             return Err(ParseErrorKind::TooDeep(self.dialect.max_depth));
         }
-        open.push(Open { kind, index: self.count });
-        self.push(kind, self.at);
+        open.push(Open { is_object, index: self.tape.len() });
+        self.tape.open(self.at, self.bytes.len() - self.at);
         self.at += 1;
-        Ok(if kind == Kind::Object { Expect::NameOrEnd } else { Expect::ValueOrEnd })
+        Ok(if is_object { Expect::NameOrEnd } else { Expect::ValueOrEnd })
     }
 
     fn close(&mut self, open: &mut Vec<Open>) {
         self.at += 1;
-        let place = open.pop().map(|container| container.index as usize);
-        if let (Some(tokens), Some(place)) = (&mut self.tokens, place)
-            && let Some(token) = tokens.get_mut(place)
-        {
-            token.end = self.at as u32;
-            token.next = self.count;
+        if let Some(container) = open.pop() {
+            self.tape.close(container.index, self.at);
         }
     }
 
@@ -241,24 +227,18 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Reads a string; its token spans what is between the quotes.
     fn string(&mut self) -> Result<()> {
+        self.push(self.at);
         self.at += 1;
-        let start = self.at;
-        let mut kind = Kind::String;
         loop {
+            self.at = run_end(self.bytes, self.at, Stop::Json);
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    kind = Kind::EscapedString;
-                    self.escape()?;
-                }
-                Some(0..=0x1f) => return Err(ParseErrorKind::ControlCharacter),
-                Some(_) => self.at += 1,
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(ParseErrorKind::ControlCharacter),
                 None => return Err(ParseErrorKind::UnexpectedEnd),
             }
         }
-        self.push(kind, start);
         self.at += 1;
         Ok(())
     }
@@ -284,7 +264,7 @@ impl<'a> Parser<'a> {
         if self.peek() == Some(b'-') {
             self.at += 1;
             if self.peek() == Some(b'I') {
-                return self.word("Infinity", start).map(drop);
+                return self.non_finite("Infinity", start).map(drop);
             }
         }
         let integer_at = self.at;
@@ -293,16 +273,16 @@ impl<'a> Parser<'a> {
             self.at = integer_at;
             return Err(ParseErrorKind::InvalidNumber);
         }
-        let mut kind = Kind::Integer;
+        let mut is_integer = true;
         if self.peek() == Some(b'.') {
-            kind = Kind::Float;
+            is_integer = false;
             self.at += 1;
             if self.digits() == 0 {
                 return Err(ParseErrorKind::InvalidNumber);
             }
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
-            kind = Kind::Float;
+            is_integer = false;
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
@@ -311,11 +291,11 @@ impl<'a> Parser<'a> {
                 return Err(ParseErrorKind::InvalidNumber);
             }
         }
-        if kind == Kind::Integer && digits > self.dialect.max_integer_digits {
+        if is_integer && digits > self.dialect.max_integer_digits {
             self.at = start;
             return Err(ParseErrorKind::TooManyDigits(self.dialect.max_integer_digits));
         }
-        self.push(kind, start);
+        self.push(start);
         Ok(())
     }
 
@@ -327,22 +307,17 @@ impl<'a> Parser<'a> {
         self.at - start
     }
 
-    fn literal(&mut self, word: &str, kind: Kind) -> Result<Expect> {
+    fn literal(&mut self, word: &str) -> Result<Expect> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(ParseErrorKind::ExpectedValue);
         }
-        let start = self.at;
+        self.push(self.at);
         self.at += word.len();
-        self.push(kind, start);
         Ok(Expect::CommaOrEnd)
     }
 
-    fn non_finite(&mut self, word: &str) -> Result<Expect> {
-        self.word(word, self.at)
-    }
-
-    /// `NaN` or `Infinity`, the sign before it being read already.
-    fn word(&mut self, word: &str, start: usize) -> Result<Expect> {
+    /// `NaN` or `Infinity`, which began at `start`; a sign has been read.
+    fn non_finite(&mut self, word: &str, start: usize) -> Result<Expect> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(ParseErrorKind::ExpectedValue);
         }
@@ -350,20 +325,13 @@ impl<'a> Parser<'a> {
             self.at = start;
             return Err(ParseErrorKind::NonFinite);
         }
+        self.push(start);
         self.at += word.len();
-        self.push(Kind::NonFinite, start);
         Ok(Expect::CommaOrEnd)
     }
 
-    fn push(&mut self, kind: Kind, start: usize) {
-        if self.count == 0 {
-            self.root = kind;
-        }
-        self.count += 1;
-        if let Some(tokens) = &mut self.tokens {
-            let (start, end, next) = (start as u32, self.at as u32, self.count);
-            tokens.push(Token { kind, start, end, next });
-        }
+    fn push(&mut self, start: usize) {
+        self.tape.push(start, self.bytes.len() - start);
     }
 
     fn skip_white_space(&mut self) {
@@ -444,9 +412,8 @@ mod tests {
     fn the_verdict_is_the_same_without_a_tape() {
         for text in ["null", " [1, {\"a\": [true]}] ", "{\"a\":1,}", "[1}", "[[]", "nul", "1 2", ""]
         {
-            let parsed =
-                Document::parse(text, Dialect::STRICT).map(|document| document.root().token().kind);
-            assert_eq!(check(text, Dialect::STRICT), parsed, "{text}");
+            let verdict = |tape| parse(text, Dialect::STRICT, tape).err();
+            assert_eq!(verdict(Tape::off()), verdict(Tape::new()), "{text}");
         }
     }
 

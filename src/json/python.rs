@@ -1,187 +1,49 @@
 //! Python's spelling of JSON: what `json.dumps` with its default settings prints.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Item, Str, Value, Values};
-
-/// In which order the members of objects are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As they stand in the text.
-    AsWritten,
-    /// By code point of the name, in the outer object and in objects directly inside objects. An
-    /// object inside an array keeps its order, as do those inside it: Dynamiq's rule.
-    SortedOutsideArrays,
-}
+use super::{Order, Spelling, Value, spell};
 
 /// The text that Python's `json.dumps(json.loads(text))` gives: `", "` and `": "` between tokens,
 /// ASCII escapes, integers with all their digits, doubles as `repr` prints them, and of duplicate
 /// names the last value at the place of the first.
 pub fn dumps(value: Value<'_>, order: Order) -> String {
-    let mut out = String::with_capacity(value.raw().len() + 16);
-    if let Some(frame) = write_start(&mut out, value, order) {
-        write_rest(&mut out, frame);
-    }
-    out
-}
-
-/// As [`dumps`], for an object of the given members.
-pub fn dumps_members<'d>(
-    members: impl Iterator<Item = (Str<'d>, Value<'d>)>,
-    order: Order,
-) -> String {
-    let mut out = String::new();
-    let frame = Frame::object(&mut out, members, order);
-    write_rest(&mut out, frame);
-    out
-}
-
-/// Writes what is left of a container, and closes it.
-fn write_rest<'d>(out: &mut String, frame: Frame<'d>) {
-    let mut open = vec![frame];
-    // The innermost container says what comes next.
-    while let Some(frame) = open.last_mut() {
-        match frame.advance(out) {
-            Some((value, order)) => open.extend(write_start(out, value, order)),
-            None => drop(open.pop()),
-        }
-    }
-}
-
-/// A container of which some has been written.
-struct Frame<'d> {
-    rest: Rest<'d>,
-    order: Order,
-    first: bool,
-}
-
-enum Rest<'d> {
-    Array(Values<'d>),
-    Object(std::vec::IntoIter<(Str<'d>, Value<'d>)>),
-}
-
-impl<'d> Frame<'d> {
-    fn array(out: &mut String, values: Values<'d>) -> Self {
-        out.push('[');
-        Self { rest: Rest::Array(values), order: Order::AsWritten, first: true }
-    }
-
-    fn object(
-        out: &mut String,
-        members: impl Iterator<Item = (Str<'d>, Value<'d>)>,
-        order: Order,
-    ) -> Self {
-        out.push('{');
-        Self { rest: Rest::Object(resolve(members, order).into_iter()), order, first: true }
-    }
-
-    /// Writes what stands before the next value and returns it; at the end writes the bracket.
-    fn advance(&mut self, out: &mut String) -> Option<(Value<'d>, Order)> {
-        let first = std::mem::replace(&mut self.first, false);
-        let separator = if first { "" } else { ", " };
-        match &mut self.rest {
-            Rest::Array(values) => match values.next() {
-                Some(value) => {
-                    out.push_str(separator);
-                    Some((value, Order::AsWritten))
-                }
-                None => {
-                    out.push(']');
-                    None
-                }
-            },
-            Rest::Object(members) => match members.next() {
-                Some((name, value)) => {
-                    out.push_str(separator);
-                    out.push('"');
-                    name.write_python(out);
-                    out.push_str("\": ");
-                    Some((value, self.order))
-                }
-                None => {
-                    out.push('}');
-                    None
-                }
-            },
-        }
-    }
-}
-
-/// Writes a scalar, or the opening of a container, whose rest is returned.
-fn write_start<'d>(out: &mut String, value: Value<'d>, order: Order) -> Option<Frame<'d>> {
-    match value.item() {
-        Item::Null => out.push_str("null"),
-        Item::Bool(true) => out.push_str("true"),
-        Item::Bool(false) => out.push_str("false"),
-        Item::Integer(text) => out.push_str(integer(text)),
-        Item::Float(text) => out.push_str(&float_repr(text)),
-        Item::String(string) => {
-            out.push('"');
-            string.write_python(out);
-            out.push('"');
-        }
-        Item::Array(values) => return Some(Frame::array(out, values)),
-        Item::Object(members) => return Some(Frame::object(out, members, order)),
-    }
-    None
-}
-
-/// An integer as Python prints it: only minus zero changes.
-fn integer(text: &str) -> &str {
-    if text == "-0" { "0" } else { text }
-}
-
-/// The members of an object with duplicates resolved, in the order asked for.
-fn resolve<'d>(
-    members: impl Iterator<Item = (Str<'d>, Value<'d>)>,
-    order: Order,
-) -> Vec<(Str<'d>, Value<'d>)> {
-    let mut members: Vec<_> = members.collect();
-    if members.len() < 2 {
-        return members;
-    }
-    // Most objects are small and have no duplicates: look before anything is copied.
-    let mut by_name: Vec<usize> = (0..members.len()).collect();
-    let name = |members: &[(Str<'d>, Value<'d>)], index: usize| members.get(index).map(|m| m.0);
-    by_name.sort_by(|&a, &b| match (name(&members, a), name(&members, b)) {
-        (Some(a), Some(b)) => a.compare(b),
-        _ => std::cmp::Ordering::Equal,
-    });
-    // The sort is stable, so of equal names the first written comes first and the last last.
-    let mut kept: Vec<usize> = Vec::with_capacity(members.len());
-    for &index in &by_name {
-        let same = kept.last().is_some_and(|&first| {
-            matches!((name(&members, first), name(&members, index)),
-                (Some(a), Some(b)) if a.compare(b).is_eq())
-        });
-        match (same, kept.last(), members.get(index).copied()) {
-            (true, Some(&first), Some((_, value))) => {
-                if let Some(member) = members.get_mut(first) {
-                    member.1 = value;
-                }
-            }
-            _ => kept.push(index),
-        }
-    }
-    if order == Order::AsWritten {
-        kept.sort_unstable();
-    }
-    kept.into_iter().filter_map(|index| members.get(index).copied()).collect()
+    // Python's spelling refuses nothing.
+    spell(value, Spelling::Python(order)).unwrap_or_default()
 }
 
 /// A JSON number with a fraction or an exponent as Python's `repr` prints the double nearest to
 /// it: the shortest digits that round-trip, always with `.0` or an exponent, which is used below
 /// 1e-4 and from 1e16 on. `NaN`, `Infinity` and `-Infinity` stay.
-fn float_repr(text: &str) -> String {
+pub(super) fn float_repr(text: &str) -> Cow<'_, str> {
+    if let Some(short) = short_float(text) {
+        return Cow::Borrowed(short);
+    }
     // "inf" and "nan", which Rust would accept too, are not JSON and never come here.
-    let Ok(value) = text.parse::<f64>() else { return text.to_owned() };
+    let Ok(value) = text.parse::<f64>() else { return Cow::Borrowed(text) };
     if value.is_nan() {
-        return "NaN".to_owned();
+        return Cow::Borrowed("NaN");
     }
     if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+        return Cow::Borrowed(if value > 0.0 { "Infinity" } else { "-Infinity" });
     }
-    repr(value)
+    Cow::Owned(repr(value))
+}
+
+/// What most numbers are: at most 15 digits and no exponent. Doubles tell all such numbers apart,
+/// so the shortest digits are those that were written, without zeros at the end.
+fn short_float(text: &str) -> Option<&str> {
+    const DIGITS: usize = 15;
+    let (whole, fraction) = text.split_once('.')?;
+    if text.len() > DIGITS + 1 || (whole.ends_with('0') && fraction.starts_with("0000")) {
+        return None;
+    }
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let zeros = fraction.len() - fraction.trim_end_matches('0').len();
+    text.get(..text.len() - zeros.min(fraction.len() - 1))
 }
 
 /// What Python's `repr` prints for a finite double.

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::Write as _;
+
+use super::scan::{Stop, run_end};
 
 /// A string as it stands in a JSON text, without its quotes.
 ///
@@ -14,14 +15,14 @@ pub struct Str<'d> {
 }
 
 impl<'d> Str<'d> {
-    /// A string whose text holds no escapes.
-    pub(super) fn plain(raw: &'d str) -> Self {
-        Self { raw, escaped: false }
+    /// A string of which the parser has checked the escapes, if there are any.
+    pub(super) fn new(raw: &'d str, escaped: bool) -> Self {
+        Self { raw, escaped }
     }
 
-    /// A string whose text holds escapes, which the parser has checked.
-    pub(super) fn escaped(raw: &'d str) -> Self {
-        Self { raw, escaped: true }
+    /// The string as it stands in the text, without its quotes.
+    pub(crate) fn raw(self) -> &'d str {
+        self.raw
     }
 
     /// What the string denotes, or None when it holds a lone surrogate.
@@ -52,7 +53,7 @@ impl<'d> Str<'d> {
     }
 
     /// The code points, an escaped surrogate pair being one.
-    fn code_points(self) -> impl Iterator<Item = u32> + 'd {
+    pub(super) fn code_points(self) -> impl Iterator<Item = u32> + 'd {
         let mut units = Units { rest: self.raw.chars() };
         let mut held = None;
         std::iter::from_fn(move || {
@@ -69,60 +70,54 @@ impl<'d> Str<'d> {
             }
         })
     }
-
-    /// Appends the string, without quotes, as Python's `json.dumps` spells it.
-    pub(super) fn write_python(self, out: &mut String) {
-        if !self.escaped {
-            return write_text(out, self.raw);
-        }
-        for unit in (Units { rest: self.raw.chars() }) {
-            match unit {
-                Unit::Literal(c) => write_char(out, c),
-                Unit::Escaped(code) => match u8::try_from(code) {
-                    Ok(byte) if byte.is_ascii() => write_char(out, char::from(byte)),
-                    _ => write_escape(out, code),
-                },
-            }
-        }
-    }
 }
 
-/// Appends `text`, which is no JSON yet, as Python's `json.dumps` spells it, without quotes.
-pub(super) fn write_text(out: &mut String, text: &str) {
+/// Appends `text`, which is no JSON yet, as a JSON string in Python's spelling (ASCII only).
+pub fn write_string(out: &mut String, text: &str) {
+    out.push('"');
     let mut rest = text;
     loop {
-        let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
-        let Some((head, tail)) = rest.split_at_checked(plain) else { return };
+        let plain = run_end(rest.as_bytes(), 0, Stop::Ascii);
+        let Some((head, tail)) = rest.split_at_checked(plain) else { break };
         out.push_str(head);
         let mut chars = tail.chars();
-        let Some(c) = chars.next() else { return };
-        write_char(out, c);
+        let Some(c) = chars.next() else { break };
+        match u8::try_from(c).ok().and_then(short_escape) {
+            Some(escape) => {
+                out.push('\\');
+                out.push(char::from(escape));
+            }
+            None => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.extend(unit_escape(*unit).map(char::from));
+                }
+            }
+        }
         rest = chars.as_str();
     }
+    out.push('"');
 }
 
-/// Whether Python writes the character as it is.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
+/// The letter of a two-character escape.
+pub(super) fn short_escape(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x8 => b'b',
+        0xc => b'f',
+        _ => return None,
+    })
 }
 
-fn write_char(out: &mut String, c: char) {
-    match c {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        ' '..='~' => out.push(c),
-        _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| write_escape(out, (*unit).into())),
-    }
-}
-
-fn write_escape(out: &mut String, code: u32) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "\\u{code:04x}");
+/// `\uXXXX`
+pub(super) fn unit_escape(unit: u16) -> [u8; 6] {
+    let digit = |shift: u16| match (unit >> shift & 0xf) as u8 {
+        value @ 0..=9 => b'0' + value,
+        value => b'a' + value - 10,
+    };
+    [b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]
 }
 
 /// A character of the text, or what an escape stands for: a UTF-16 code unit.
@@ -209,15 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_respelled_as_python_does() {
-        let respelled = |json: &str| {
-            with(json, |s| {
-                let mut out = String::new();
-                s.write_python(&mut out);
-                out
-            })
-        };
-        assert_eq!(respelled(r#""\u0041\/\u000a\u00E9é\u007f""#), r"A/\n\u00e9\u00e9\u007f");
-        assert_eq!(respelled(r#""\uD800\u0022""#), r#"\ud800\""#);
+    fn strings_are_written_in_ascii() {
+        let mut out = String::new();
+        write_string(&mut out, "a\"\\\n\u{7f}é😀/\u{1}");
+        assert_eq!(out, r#""a\"\\\n\u007f\u00e9\ud83d\ude00/\u0001""#);
     }
 }

@@ -5,7 +5,7 @@ use crate::cache::{Cache, Entry, Lookup, MissReason};
 use crate::clock;
 use crate::config::RedisCacheConfig;
 use crate::json::Value;
-use crate::key::cache_key;
+use crate::key::{KeyError, KeyRequest, Scheme, cache_key, check_kwargs};
 use crate::redis::Redis;
 
 /// What a run is given.
@@ -182,15 +182,21 @@ fn admit<'r>(
 
 /// The key, when both switches are on.
 fn key_of<N: Node>(node: &N, run: Run<'_>) -> Result<Option<String>, NodeError> {
-    let invalid = |error: crate::key::KeyError| NodeError::Validation(error.to_string());
+    let invalid = |error: KeyError| NodeError::Validation(error.to_string());
     // Keywords that cannot be hashed are refused with and without a cache: a request does not
     // become valid by turning a switch.
-    crate::key::check_kwargs(run.kwargs).map_err(invalid)?;
+    check_kwargs(run.kwargs).map_err(invalid)?;
     match run.cache {
         Some(config) if node.caching().enabled => {
-            cache_key(config.namespace.as_deref(), node.id(), run.input, run.kwargs)
-                .map(Some)
-                .map_err(invalid)
+            let request = KeyRequest {
+                scheme: Scheme::Dynamiq,
+                namespace: config.namespace.as_deref(),
+                entity_id: node.id(),
+                input: run.input,
+                kwargs: run.kwargs,
+                definition: None,
+            };
+            cache_key(&request).map(Some).map_err(invalid)
         }
         _ => Ok(None),
     }

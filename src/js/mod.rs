@@ -1,0 +1,161 @@
+//! What the npm package is made of: keys over JSON texts.
+//!
+//! The JavaScript beside this file turns values into texts, exactly, and gives these functions the
+//! shape that callers see. Errors are `Error` objects with a stable `code`.
+
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+use crate::json::{Dialect, Document, ParseError, Refusal};
+use crate::key::{self, ExplainError, KeyError, KeyRequest, Scheme};
+
+#[wasm_bindgen]
+extern "C" {
+    type Error;
+    #[wasm_bindgen(constructor)]
+    fn new(message: &str) -> Error;
+    #[wasm_bindgen(method, setter)]
+    fn set_name(this: &Error, name: &str);
+    #[wasm_bindgen(method, setter)]
+    fn set_code(this: &Error, code: &str);
+    #[wasm_bindgen(method, setter)]
+    fn set_position(this: &Error, position: u32);
+}
+
+type Result<T> = std::result::Result<T, JsValue>;
+
+/// The key of a request, of which the parts are JSON texts.
+#[wasm_bindgen(js_name = cacheKey)]
+pub fn cache_key(
+    scheme: &str,
+    namespace: Option<String>,
+    entity_id: &str,
+    input: &str,
+    kwargs: Option<String>,
+    definition: Option<String>,
+) -> Result<String> {
+    let texts = Texts {
+        scheme: scheme_named(scheme)?,
+        namespace: namespace.as_deref(),
+        entity_id,
+        input,
+        kwargs: kwargs.as_deref(),
+        definition: definition.as_deref(),
+    };
+    let documents = texts.parse()?;
+    key::cache_key(&texts.request(&documents)).map_err(|error| key_error(&error, None))
+}
+
+/// The text that a scheme hashes for a JSON text.
+#[wasm_bindgen]
+pub fn canonicalize(text: &str, scheme: &str) -> Result<String> {
+    let scheme = scheme_named(scheme)?;
+    let document = parse(text, scheme, "the text")?;
+    key::canonicalize(document.root(), scheme).map_err(|error| {
+        let Refusal { position, kind } = error;
+        let message = format!("the canonical scheme does not take {kind}, at byte {position}");
+        thrown(&message, kind.code(), Some(position))
+    })
+}
+
+/// Why two requests have different keys, as JSON. Each is an array of `cacheKey`'s arguments.
+#[wasm_bindgen]
+pub fn explain(a: Vec<JsValue>, b: Vec<JsValue>) -> Result<String> {
+    let texts = |values: Vec<JsValue>| values.iter().map(JsValue::as_string).collect::<Vec<_>>();
+    let (a, b) = (texts(a), texts(b));
+    let (a, b) = (Texts::from_arguments(&a)?, Texts::from_arguments(&b)?);
+    let (of_a, of_b) = (a.parse()?, b.parse()?);
+    let explanation = key::explain(&a.request(&of_a), &b.request(&of_b))
+        .map_err(|ExplainError { side, error }| key_error(&error, Some(side)))?;
+    serde_json::to_string(&explanation)
+        .map_err(|error| thrown(&error.to_string(), "internal", None))
+}
+
+/// A request in texts.
+struct Texts<'a> {
+    scheme: Scheme,
+    namespace: Option<&'a str>,
+    entity_id: &'a str,
+    input: &'a str,
+    kwargs: Option<&'a str>,
+    definition: Option<&'a str>,
+}
+
+struct Documents<'a> {
+    input: Document<'a>,
+    kwargs: Option<Document<'a>>,
+    definition: Option<Document<'a>>,
+}
+
+impl<'a> Texts<'a> {
+    fn from_arguments(arguments: &'a [Option<String>]) -> Result<Self> {
+        let text = |index: usize| arguments.get(index).and_then(Option::as_deref);
+        Ok(Self {
+            scheme: scheme_named(text(0).unwrap_or_default())?,
+            namespace: text(1),
+            entity_id: text(2).unwrap_or_default(),
+            input: text(3).unwrap_or_default(),
+            kwargs: text(4),
+            definition: text(5),
+        })
+    }
+
+    fn parse(&self) -> Result<Documents<'a>> {
+        let optional = |text: Option<&'a str>, name| {
+            text.map(|text| parse(text, self.scheme, name)).transpose()
+        };
+        Ok(Documents {
+            input: parse(self.input, self.scheme, "input")?,
+            kwargs: optional(self.kwargs, "kwargs")?,
+            definition: match self.scheme {
+                // It plays no part there.
+                Scheme::Dynamiq => None,
+                Scheme::Canonical => optional(self.definition, "definition")?,
+            },
+        })
+    }
+
+    fn request(&self, documents: &'a Documents<'a>) -> KeyRequest<'a> {
+        KeyRequest {
+            scheme: self.scheme,
+            namespace: self.namespace,
+            entity_id: self.entity_id,
+            input: documents.input.root(),
+            kwargs: documents.kwargs.as_ref().map(Document::root),
+            definition: documents.definition.as_ref().map(Document::root),
+        }
+    }
+}
+
+/// Parses a text as the scheme's other side would: Python takes `NaN` and `Infinity`.
+fn parse<'a>(text: &'a str, scheme: Scheme, name: &str) -> Result<Document<'a>> {
+    let dialect = match scheme {
+        Scheme::Dynamiq => Dialect::PYTHON,
+        Scheme::Canonical => Dialect::STRICT,
+    };
+    Document::parse(text, dialect).map_err(|ParseError { position, kind }| {
+        thrown(&format!("{name}: {kind} at byte {position}"), kind.code(), Some(position))
+    })
+}
+
+fn scheme_named(name: &str) -> Result<Scheme> {
+    let message = "scheme has to be \"dynamiq\" or \"canonical\"";
+    Scheme::from_name(name).ok_or_else(|| thrown(message, "unknown-scheme", None))
+}
+
+fn key_error(error: &KeyError, side: Option<char>) -> JsValue {
+    let message = match side {
+        None => error.to_string(),
+        Some(side) => format!("request {side}: {error}"),
+    };
+    thrown(&message, error.code(), error.position())
+}
+
+fn thrown(message: &str, code: &str, position: Option<usize>) -> JsValue {
+    let error = Error::new(message);
+    error.set_name("EdgememoError");
+    error.set_code(code);
+    if let Some(position) = position {
+        error.set_position(position as u32);
+    }
+    error.into()
+}

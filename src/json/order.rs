@@ -1,0 +1,195 @@
+//! The order of an object's members, and which of them count.
+
+use std::cmp::Ordering;
+
+use super::string::Str;
+use super::tape::Extent;
+use super::{Document, scan};
+
+/// A member of an object whose members do not come as they are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    /// The start of the name, see [`prefix`].
+    prefix: u64,
+    /// Where the name was first written, on the tape.
+    place: u32,
+    /// Where it was last written; the value comes after it.
+    pub name: u32,
+}
+
+/// How the members of an object are to be written.
+pub(super) enum Arrangement {
+    /// As they stand on the tape.
+    AsWritten,
+    /// As they stand in the list.
+    Listed,
+    /// Not at all, two having the same name: where the second stands on the tape.
+    Duplicate(u32),
+}
+
+/// What is asked of an object's members.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'w> {
+    /// By name, or as written.
+    pub sorted: bool,
+    /// Whether two members may have the same name; then the last value counts, at the first place.
+    pub duplicates: bool,
+    /// Names of members that are left out.
+    pub without: &'w [&'w str],
+}
+
+/// Arranges the members of an object, if need be as a list that is appended to `list`.
+///
+/// Most objects come in order or are written as they come, and nothing is left behind for them.
+pub(super) fn arrange(
+    document: &Document<'_>,
+    extent: Extent,
+    wanted: Wanted<'_>,
+    list: &mut Vec<Member>,
+) -> Arrangement {
+    let base = list.len();
+    let compare = |a: &Member, b: &Member| {
+        let names = || document.string(a.name).compare(document.string(b.name));
+        a.prefix.cmp(&b.prefix).then_with(names)
+    };
+    let is_left_out = |name| wanted.without.iter().any(|out| document.string(name).is(out));
+
+    let (mut ascending, mut complete) = (true, true);
+    let mut next = extent.first;
+    while next < extent.next {
+        let name = next;
+        next = document.after(name + 1);
+        if is_left_out(name) {
+            complete = false;
+            continue;
+        }
+        let member = Member { prefix: prefix(document, name), place: name, name };
+        if let Some(last) = list.get(base..).and_then(<[Member]>::last) {
+            ascending = ascending && compare(last, &member) == Ordering::Less;
+        }
+        list.push(member);
+    }
+    let mut as_written = complete;
+    // Names that ascend are sorted, and no two are alike.
+    if !ascending {
+        let members = list.get_mut(base..).unwrap_or_default();
+        members.sort_unstable_by(|a, b| compare(a, b).then(a.place.cmp(&b.place)));
+        // Of equal names the first stays, with the last value.
+        let mut kept = base;
+        for at in base..list.len() {
+            let Some(&member) = list.get(at) else { break };
+            match list.get_mut(base..kept).and_then(<[Member]>::last_mut) {
+                Some(same) if compare(same, &member).is_eq() => {
+                    if !wanted.duplicates {
+                        return Arrangement::Duplicate(member.name);
+                    }
+                    same.name = member.name;
+                }
+                _ => {
+                    if let Some(slot) = list.get_mut(kept) {
+                        *slot = member;
+                    }
+                    kept += 1;
+                }
+            }
+        }
+        as_written = as_written && !wanted.sorted && kept == list.len();
+        list.truncate(kept);
+        if !wanted.sorted && !as_written {
+            let members = list.get_mut(base..).unwrap_or_default();
+            members.sort_unstable_by_key(|member| member.place);
+        }
+    }
+    if as_written {
+        list.truncate(base);
+        return Arrangement::AsWritten;
+    }
+    Arrangement::Listed
+}
+
+/// The first eight bytes of a name, as a number that orders names as their code points do.
+///
+/// Shorter names are filled up with zeros, so only different prefixes decide. The bytes are those
+/// of UTF-8, which keeps the order of code points, with lone surrogates encoded in its way.
+#[inline]
+fn prefix(document: &Document<'_>, name: u32) -> u64 {
+    let bytes = document.text.as_bytes();
+    let start = document.tape.start(name) + 1;
+    if let Some(block) = scan::block_at(bytes, start) {
+        let length = scan::run_in_block(block, scan::Stop::Json);
+        let word = u128::from_be_bytes(*block);
+        if length >= 8 {
+            return (word >> 64) as u64;
+        }
+        if bytes.get(start + length) == Some(&b'"') {
+            return (word >> 64) as u64 & !(u64::MAX >> (8 * length));
+        }
+    }
+    prefix_of(document.string(name))
+}
+
+#[cold]
+fn prefix_of(name: Str<'_>) -> u64 {
+    let (mut prefix, mut room) = (0, 64);
+    let mut byte = |value: u32| {
+        if room > 0 {
+            room -= 8;
+            prefix |= u64::from(value) << room;
+        }
+    };
+    for code in name.code_points().take(8) {
+        let tail = |shift: u32| 0x80 | (code >> shift & 0x3f);
+        match code {
+            0..=0x7f => byte(code),
+            0x80..=0x7ff => {
+                byte(0xc0 | code >> 6);
+                byte(tail(0));
+            }
+            0x800..=0xffff => {
+                byte(0xe0 | code >> 12);
+                byte(tail(6));
+                byte(tail(0));
+            }
+            _ => {
+                byte(0xf0 | code >> 18);
+                byte(tail(12));
+                byte(tail(6));
+                byte(tail(0));
+            }
+        }
+    }
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dialect;
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_the_same_however_the_name_is_spelled() {
+        for (plain, escaped) in [
+            ("", ""),
+            ("abc", r"\u0061b\u0063"),
+            ("abcdefghi", r"abcdefgh\u0069"),
+            ("é€😀", r"\u00e9\u20ac\ud83d\ude00"),
+            ("a/b", r"a\/b"),
+        ] {
+            // The room behind makes the quick way possible, its lack impossible.
+            let texts = [
+                format!("[\"{plain}\",\"                \"]"),
+                format!("[\"{escaped}\"]"),
+                format!("[\"{plain}\"]"),
+            ];
+            let prefixes = texts.map(|text| {
+                let document = Document::parse(&text, Dialect::STRICT).unwrap();
+                prefix(&document, document.tape.extent(0).first)
+            });
+            assert_eq!(prefixes[0], prefixes[1], "{plain}");
+            assert_eq!(prefixes[0], prefixes[2], "{plain}");
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(plain.bytes()).for_each(|(byte, value)| *byte = value);
+            assert_eq!(prefixes[0].to_be_bytes(), bytes, "{plain}");
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Cache keys: the hash of what a node is asked, in one of two schemes.
+//!
+//! `docs/keys.md` has the rules of both, with their reasons.
+//!
+//! ```
+//! use edgememo::json::{Dialect, Document};
+//! use edgememo::key::{KeyRequest, Scheme, cache_key};
+//!
+//! let input = Document::parse(r#"{"text": "hello", "n": 1.0}"#, Dialect::STRICT)?;
+//! let request = KeyRequest {
+//!     scheme: Scheme::Dynamiq,
+//!     namespace: Some("my-app"),
+//!     entity_id: "summarizer",
+//!     input: input.root(),
+//!     kwargs: None,
+//!     definition: None,
+//! };
+//! assert!(cache_key(&request)?.starts_with("my-app:summarizer:"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod explain;
+
+pub use explain::{
+    Component, Difference, DifferenceKind, ExplainError, Explanation, Side, explain,
+};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use crate::json::{Item, Order, Refusal, Spelling, Value, Writer, spell};
+
+/// Keywords of a run that name the run and not the work: left out before hashing.
+const LEFT_OUT: [&str; 5] = ["config", "run_id", "parent_run_id", "wf_run_id", "executor"];
+/// Keywords that collide with the parameters of Dynamiq's cache functions: refused.
+const REFUSED: [&str; 3] = ["self", "entity_id", "input_data"];
+
+/// The last part of a canonical key. Whoever changes what is hashed changes it too.
+const CANONICAL_VERSION: &str = "v1";
+/// What stands for itself in a part of a canonical key: RFC 3986's unreserved characters.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How a key is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Scheme {
+    /// Bit for bit Dynamiq's Python library.
+    ///
+    /// `[{namespace}:]{entity_id}:{sha256(input)}:{sha256(kwargs)}`, hashed over Python's spelling
+    /// with sorted members. Namespace and entity id are written as they are, so a `:` in them can
+    /// make two pairs look alike (`a:b` + `c`, `a` + `b:c`).
+    #[default]
+    Dynamiq,
+    /// One key for one meaning, whoever spelled it, and another for another definition.
+    ///
+    /// `[{namespace}:]{entity_id}:{sha256(input)}:{sha256(kwargs and definition)}:v1`, hashed over
+    /// the canonical spelling. Namespace and entity id are percent-encoded.
+    Canonical,
+}
+
+impl Scheme {
+    /// The name in definitions and in JavaScript.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dynamiq => "dynamiq",
+            Self::Canonical => "canonical",
+        }
+    }
+
+    /// The scheme of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Dynamiq, Self::Canonical].into_iter().find(|scheme| scheme.as_str() == name)
+    }
+
+    fn spelling(self) -> Spelling {
+        match self {
+            Self::Dynamiq => Spelling::Python(Order::SortedOutsideArrays),
+            Self::Canonical => Spelling::Canonical,
+        }
+    }
+}
+
+/// What a key is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRequest<'a> {
+    /// How.
+    pub scheme: Scheme,
+    /// The first part; None leaves it out, which is not the same as the empty text.
+    pub namespace: Option<&'a str>,
+    /// The node's id.
+    pub entity_id: &'a str,
+    /// The node's input, an object.
+    pub input: Value<'a>,
+    /// Further keywords, an object. None is the same as `{}`.
+    pub kwargs: Option<Value<'a>>,
+    /// What the node does (model, prompt, parameters; never secrets). A part of canonical keys
+    /// only: Dynamiq's do not know it.
+    pub definition: Option<Value<'a>>,
+}
+
+/// Why there is no key for a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The input is not an object.
+    #[error("input has to be an object, not {0}")]
+    InputNotObject(&'static str),
+    /// The keywords are not an object.
+    #[error("kwargs has to be an object, not {0}")]
+    KwargsNotObject(&'static str),
+    /// A keyword has a name that Dynamiq keeps for itself.
+    #[error("kwargs.{0} is a reserved name")]
+    ReservedKeyword(&'static str),
+    /// Something has no canonical spelling.
+    #[error("the canonical scheme does not take {}, which {component} has at byte {}",
+        .refusal.kind, .refusal.position)]
+    NotCanonical {
+        /// In which part of the request.
+        component: Component,
+        /// What and where.
+        refusal: Refusal,
+    },
+}
+
+impl KeyError {
+    /// The stable name of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InputNotObject(_) => "input-not-object",
+            Self::KwargsNotObject(_) => "kwargs-not-object",
+            Self::ReservedKeyword(_) => "reserved-keyword",
+            Self::NotCanonical { refusal, .. } => refusal.kind.code(),
+        }
+    }
+
+    /// The offset in bytes in the text of the component, where there is one.
+    pub fn position(&self) -> Option<usize> {
+        match self {
+            Self::NotCanonical { refusal, .. } => Some(refusal.position),
+            _ => None,
+        }
+    }
+}
+
+/// The key under which a node's output is stored.
+pub fn cache_key(request: &KeyRequest<'_>) -> Result<String, KeyError> {
+    let KeyRequest { scheme, namespace, entity_id, input, kwargs, definition } = *request;
+    if !input.is_object() {
+        return Err(KeyError::InputNotObject(input.kind_name()));
+    }
+    check_kwargs(kwargs)?;
+    let input = hash(scheme, |writer| write(writer, Component::Input, Some(input)))?;
+    let kwargs = hash(scheme, |writer| match scheme {
+        Scheme::Dynamiq => write(writer, Component::Kwargs, kwargs),
+        Scheme::Canonical => {
+            writer.verbatim("{");
+            if definition.is_some() {
+                writer.verbatim("\"definition\":");
+                write(writer, Component::Definition, definition)?;
+                writer.verbatim(",");
+            }
+            writer.verbatim("\"kwargs\":");
+            write(writer, Component::Kwargs, kwargs)?;
+            writer.verbatim("}");
+            Ok(())
+        }
+    })?;
+
+    let mut key = String::with_capacity(256);
+    for part in namespace.into_iter().chain([entity_id]) {
+        match scheme {
+            Scheme::Dynamiq => key.push_str(part),
+            Scheme::Canonical => key.extend(utf8_percent_encode(part, &RESERVED)),
+        }
+        key.push(':');
+    }
+    push_hex(&mut key, &input);
+    key.push(':');
+    push_hex(&mut key, &kwargs);
+    if scheme == Scheme::Canonical {
+        key.push(':');
+        key.push_str(CANONICAL_VERSION);
+    }
+    Ok(key)
+}
+
+/// The text that a scheme hashes for a value.
+pub fn canonicalize(value: Value<'_>, scheme: Scheme) -> Result<String, Refusal> {
+    spell(value, scheme.spelling())
+}
+
+fn hash(
+    scheme: Scheme,
+    write: impl FnOnce(&mut Writer<'_>) -> Result<(), KeyError>,
+) -> Result<[u8; 32], KeyError> {
+    let mut hasher = Sha256::new();
+    let mut sink = |piece: &[u8]| hasher.update(piece);
+    let mut writer = Writer::new(scheme.spelling(), &mut sink);
+    write(&mut writer)?;
+    writer.finish();
+    Ok(hasher.finalize().into())
+}
+
+/// Writes a part of the request; one that is missing is `{}`.
+fn write(
+    writer: &mut Writer<'_>,
+    component: Component,
+    value: Option<Value<'_>>,
+) -> Result<(), KeyError> {
+    let Some(value) = value else {
+        writer.verbatim("{}");
+        return Ok(());
+    };
+    writer
+        .value_without(value, component.left_out())
+        .map_err(|refusal| KeyError::NotCanonical { component, refusal })
+}
+
+/// Refuses keywords of which there is no key.
+pub fn check_kwargs(kwargs: Option<Value<'_>>) -> Result<(), KeyError> {
+    let Some(kwargs) = kwargs else { return Ok(()) };
+    let Item::Object(mut members) = kwargs.item() else {
+        return Err(KeyError::KwargsNotObject(kwargs.kind_name()));
+    };
+    match members.find_map(|(name, _)| REFUSED.into_iter().find(|reserved| name.is(reserved))) {
+        Some(reserved) => Err(KeyError::ReservedKeyword(reserved)),
+        None => Ok(()),
+    }
+}
+
+/// Appends bytes in lower-case hex.
+pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 0xf] {
+            out.extend(DIGITS.get(usize::from(nibble)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Dialect, Document};
+
+    struct Given {
+        scheme: Scheme,
+        namespace: Option<&'static str>,
+        entity_id: &'static str,
+        input: &'static str,
+        kwargs: &'static str,
+        definition: Option<&'static str>,
+    }
+
+    const GIVEN: Given = Given {
+        scheme: Scheme::Dynamiq,
+        namespace: Some("my-app"),
+        entity_id: "summarizer",
+        input: "{}",
+        kwargs: "{}",
+        definition: None,
+    };
+
+    impl Given {
+        fn key(&self) -> Result<String, KeyError> {
+            let parse = |text| Document::parse(text, Dialect::PYTHON).unwrap();
+            let (input, kwargs) = (parse(self.input), parse(self.kwargs));
+            let definition = self.definition.map(parse);
+            cache_key(&KeyRequest {
+                scheme: self.scheme,
+                namespace: self.namespace,
+                entity_id: self.entity_id,
+                input: input.root(),
+                kwargs: Some(kwargs.root()),
+                definition: definition.as_ref().map(Document::root),
+            })
+        }
+    }
+
+    const SCHEMES: [Scheme; 2] = [Scheme::Dynamiq, Scheme::Canonical];
+
+    #[test]
+    fn keywords_that_name_the_run_do_not_change_the_key() {
+        for scheme in SCHEMES {
+            let given = Given { scheme, ..GIVEN };
+            let run = r#"{"run_id":"1","config":{},"parent_run_id":2,"wf_run_id":3,"executor":4}"#;
+            assert_eq!(Given { kwargs: run, ..given }.key(), given.key());
+            assert_ne!(Given { kwargs: r#"{"run":"1"}"#, ..given }.key(), given.key());
+        }
+    }
+
+    #[test]
+    fn reserved_keywords_are_refused_by_name() {
+        for (kwargs, name) in [
+            (r#"{"self":1}"#, "self"),
+            (r#"{"entity_id":1}"#, "entity_id"),
+            (r#"{"input_data":1}"#, "input_data"),
+        ] {
+            for scheme in SCHEMES {
+                let error = Given { scheme, kwargs, ..GIVEN }.key().unwrap_err();
+                assert_eq!(error.to_string(), format!("kwargs.{name} is a reserved name"));
+                assert_eq!(error.code(), "reserved-keyword");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_key_knows_the_definition() {
+        let definition = Some(r#"{"model":"a"}"#);
+        assert_eq!(Given { definition, ..GIVEN }.key(), GIVEN.key());
+        let canonical = Given { scheme: Scheme::Canonical, ..GIVEN };
+        let key = Given { definition, ..canonical }.key();
+        assert_ne!(key, canonical.key());
+        // A definition is no keyword.
+        let kwargs = r#"{"definition":{"model":"a"}}"#;
+        assert_ne!(Given { kwargs, ..canonical }.key(), key);
+        let other = Some(r#"{"model":"b"}"#);
+        assert_ne!(Given { definition: other, ..canonical }.key(), key);
+    }
+
+    #[test]
+    fn canonical_parts_are_encoded_and_the_version_comes_last() {
+        let canonical = Given { scheme: Scheme::Canonical, ..GIVEN };
+        let entity_id = "é:%~a";
+        let key = Given { namespace: Some(""), entity_id, ..canonical }.key().unwrap();
+        assert!(key.starts_with(":%C3%A9%3A%25~a:44136fa355b3678a1146ad16f7e8649e"), "{key}");
+        assert!(key.ends_with(":v1"), "{key}");
+        let key = Given { namespace: None, entity_id, ..canonical }.key().unwrap();
+        assert!(key.starts_with("%C3%A9%3A%25~a:4413"), "{key}");
+    }
+
+    #[test]
+    fn what_is_not_canonical_is_named_with_its_place() {
+        let canonical = Given { scheme: Scheme::Canonical, ..GIVEN };
+        for (given, message, code) in [
+            (
+                Given { input: r#"{"a":1,"\u0061":2}"#, ..canonical },
+                "the canonical scheme does not take two members of one name, which input has at byte 7",
+                "duplicate-name",
+            ),
+            (
+                Given { kwargs: r#"{"a":"x\ud800"}"#, ..canonical },
+                "the canonical scheme does not take a lone surrogate, which kwargs has at byte 7",
+                "lone-surrogate",
+            ),
+            (
+                Given { definition: Some("[1e9999999]"), ..canonical },
+                "the canonical scheme does not take a number with an exponent beyond ±999999, which definition has at byte 1",
+                "exponent-out-of-range",
+            ),
+            (
+                Given { input: r#"{"a":[NaN]}"#, ..canonical },
+                "the canonical scheme does not take NaN or Infinity, which input has at byte 6",
+                "non-finite-number",
+            ),
+        ] {
+            let error = given.key().unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.code()), (message, code));
+        }
+    }
+}

@@ -1,9 +1,11 @@
 # edgememo. `make` lists what there is; the work is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test lint fmt build bench deploy clean
+.PHONY: help setup dev test lint fmt build bench fuzz deploy clean
 
 # ARGS is passed on by dev and deploy: make deploy ARGS="--env staging"
 ARGS ?=
+# How long `make fuzz` runs each target.
+SECONDS ?= 30
 # The tools of the npm packages, their Node.js 22 among them, go first.
 RUN := exec env PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
@@ -34,8 +36,12 @@ build: setup ## build the Worker into build/ and print its size
 bench: build ## measure the built Worker on workerd
 	@$(RUN) node benches/run.mjs
 
+fuzz: ## run the fuzz targets, SECONDS=30 each
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh $(SECONDS)
+
 deploy: setup ## deploy to your Cloudflare account
 	@$(RUN) wrangler deploy $(ARGS)
 
 clean: ## remove what was built; keeps packages, tools and the local store
-	@rm -rf target build .wrangler/tmp tests/.artifacts
+	@rm -rf target build .wrangler/tmp tests/.artifacts fuzz/target

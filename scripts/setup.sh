@@ -5,6 +5,7 @@
 #   scripts/setup.sh         what building and running need
 #   scripts/setup.sh lint    that, and what `make lint` needs
 #   scripts/setup.sh test    that, and what only tests need (redis-server, Chromium)
+#   scripts/setup.sh fuzz    what `make fuzz` needs, and nothing else (a nightly Rust, cargo-fuzz)
 #
 # Versions and folders are in scripts/versions.sh. EDGEMEMO_TOOLS chooses another folder.
 set -eu
@@ -17,8 +18,9 @@ case $what in
   build) steps=4 ;;
   lint) steps=6 ;;
   test) steps=8 ;;
+  fuzz) steps=2 ;;
   *)
-    echo "scripts/setup.sh: unknown set-up '$what' (build, lint or test)" >&2
+    echo "scripts/setup.sh: unknown set-up '$what' (build, lint, test or fuzz)" >&2
     exit 2
     ;;
 esac
@@ -188,6 +190,19 @@ setup_lint() {
   cargo fetch --locked --quiet || fail "the crates of Cargo.lock could not be fetched."
 }
 
+# The sanitizers and the coverage that fuzzing goes by are in nightly compilers only.
+setup_fuzz() {
+  has cargo || fail "cargo is missing." "Install Rust from https://rustup.rs, then run this again."
+  c++ --version >/dev/null 2>&1 || fail "a C++ compiler (c++) is missing; libFuzzer is built with it." \
+    "Debian, Ubuntu: apt-get install build-essential" "macOS: xcode-select --install"
+  step=$((step + 1))
+  cargo +nightly --version >/dev/null 2>&1 || fail "fuzzing needs a nightly Rust, and there is none." \
+    "Run: rustup toolchain install nightly --profile minimal"
+  say "Rust $(rustc +nightly --version 2>/dev/null | awk '{ print $2 }'): present"
+  cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" cargo-fuzz "1 to 3 minutes" ||
+    fail "cargo-fuzz $CARGO_FUZZ_VERSION could not be installed; cargo's message is above."
+}
+
 # as_root COMMAND…: runs it as root without asking for a password, or fails.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
@@ -234,6 +249,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
+if [ "$what" = fuzz ]; then
+  setup_fuzz
+  exit 0
+fi
 check_prerequisites
 setup_rust
 cargo_tool worker-build "$WORKER_BUILD_VERSION" worker-build "3 to 6 minutes" ||

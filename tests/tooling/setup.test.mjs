@@ -25,6 +25,7 @@ const VERSIONS = readFileSync(join(ROOT, "scripts/versions.sh"), "utf8");
 const pinned = (name) => new RegExp(`^${name}=(\\S+)$`, "m").exec(VERSIONS)[1];
 const WORKER_BUILD = `worker-build ${pinned("WORKER_BUILD_VERSION")}`;
 const WASM_BINDGEN = `wasm-bindgen-cli ${pinned("WASM_BINDGEN_VERSION")}`;
+const CARGO_FUZZ = `cargo-fuzz ${pinned("CARGO_FUZZ_VERSION")}`;
 const CARGO_DENY = `cargo-deny ${pinned("CARGO_DENY_VERSION")}`;
 /** The arguments of cargo install for "NAME VERSION". */
 const installOf = (tool) => `cargo install ${tool.replace(" ", " --version ")} --locked `;
@@ -37,6 +38,7 @@ const STAND_INS = {
   rustup: `echo "rustup $*" >>"$LOG"; mkdir -p "$HOME/lib"; touch "$HOME/lib/libcore-0.rlib"`,
   rustc: `case $* in *target-libdir*) echo "$HOME/lib" ;; *) echo "rustc \${RUSTC_VERSION:-1.95.0} (x)" ;; esac`,
   cc: "exit 0",
+  "c++": "exit 0",
   node: `
 if [ "$1" = installArchSpecificPackage ] && [ -n "\${NODE_INSTALLS:-}" ]; then
   mkdir bin
@@ -46,6 +48,7 @@ fi
 [ "$1" = --version ] && echo "\${NODE_VERSION:-v20.1.0}"; [ "$1" != -e ]`,
   cargo: `
 echo "cargo $*" >>"$LOG"
+[ "$1" != +nightly ] || exit "\${NO_NIGHTLY:-0}"
 [ "$1" = install ] || exit 0
 [ "\${CARGO_FAILS:-}" != "$2" ] || exit 101
 while [ "$1" != --root ]; do crate=\${crate:-$2}; shift; done
@@ -219,4 +222,21 @@ test("says loudly which tests will be skipped when their programs cannot be had"
   assert.match(stderr, /!! Chromium is missing[\s\S]*SKIPPED/);
   assert.ok(stderr.includes(`!! ${CARGO_DENY} could not be installed`), stderr);
   assert.match(stderr, /done, but without:[\s\S]*redis-server[\s\S]*Chromium/);
+});
+
+test("the set-up for fuzzing installs cargo-fuzz and nothing else", () => {
+  const { status, stdout, stderr } = setup({ what: ["fuzz"] });
+  assert.equal(status, 0, stderr);
+  const [cargoFuzz, ...rest] = installs();
+  assert.ok(cargoFuzz.startsWith(installOf(CARGO_FUZZ)), cargoFuzz);
+  assert.deepEqual(rest, []);
+  assert.ok(stdout.includes(`[2/2] ${CARGO_FUZZ}: installing`), stdout);
+  assert.match(setup({ what: ["fuzz"] }).stdout, /\[2\/2\] cargo-fuzz \S+: present/);
+});
+
+test("says how to get a nightly compiler when fuzzing has none", () => {
+  const { status, stderr } = setup({ what: ["fuzz"], env: { NO_NIGHTLY: "1" } });
+  assert.equal(status, 1);
+  assert.match(stderr, /nightly[\s\S]*rustup toolchain install nightly/);
+  assert.deepEqual(installs(), []);
 });

@@ -174,7 +174,7 @@ fn plain(node: &Node) -> String {
 /// A failure that was found becomes a test of its own, not a file of seeds.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    let cases = std::env::var_os("PROPTEST_CASES").map_or(1000, |_| default.cases);
+    let cases = std::env::var_os("PROPTEST_CASES").map_or(400, |_| default.cases);
     ProptestConfig { cases, failure_persistence: None, ..default }
 }
 

@@ -5,29 +5,13 @@ set -eu
 
 cd "$(dirname "$0")/.."
 . scripts/versions.sh
-
-# wasm features beyond Rust's defaults. SIMD makes SHA-256 1.5 times as fast, which shows with large
-# inputs; every version of workerd has it. EDGEMEMO_WASM_FEATURES= (empty) builds without.
-WASM_FEATURES=${EDGEMEMO_WASM_FEATURES-+simd128}
-
-for tool in "$WORKER_BUILD" "$WASM_BINDGEN" node_modules/.bin/wasm-opt node_modules/.bin/esbuild; do
-  if [ ! -x "$tool" ]; then
-    echo "build-worker: $tool is missing. Run: make setup" >&2
-    exit 1
-  fi
-done
+. scripts/wasm.sh
+need_tools build-worker "$WORKER_BUILD" "$WASM_BINDGEN" node_modules/.bin/wasm-opt node_modules/.bin/esbuild
 
 # worker-build would download these three; it takes them from here instead.
 export WASM_BINDGEN_BIN="$WASM_BINDGEN"
 export WASM_OPT_BIN="$PWD/node_modules/.bin/wasm-opt"
 export ESBUILD_BIN="$PWD/node_modules/.bin/esbuild"
-export PATH="$PWD/node_modules/.bin:$PATH"
-if [ -n "$WASM_FEATURES" ]; then
-  export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-feature=$WASM_FEATURES"
-fi
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-# worker-build sets it for cargo; set here too, so that both calls of cargo are the same build.
-export WASM_BINDGEN_USE_JS_SYS=1
 # A failed build needs the compiler's message, not worker-build's own backtrace.
 export RUST_BACKTRACE=0
 
@@ -48,9 +32,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entr
   printf '%s\n' "$made_by" >"$stamp.new"
   "$WORKER_BUILD" --release --out-dir "$bound" -- --locked --features worker
   # worker-build keeps the names of functions, which are a fifth of the module.
-  "$WASM_OPT_BIN" --strip-debug --enable-simd --enable-bulk-memory --enable-multivalue \
-    --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types \
-    --enable-sign-ext --enable-exception-handling "$bound/index_bg.wasm" -o build/index_bg.wasm
+  # shellcheck disable=SC2086
+  "$WASM_OPT_BIN" --strip-debug $WASM_OPT_FEATURES "$bound/index_bg.wasm" -o build/index_bg.wasm
   # Its entry is wrapped in ours.
   "$ESBUILD_BIN" src/worker/entry.js --bundle --minify --format=esm --log-level=warning \
     --alias:worker-build-output="$bound/index.js" --inject:src/worker/microtask.js --external:./index_bg.wasm \

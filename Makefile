@@ -1,6 +1,6 @@
 # edgememo. `make` lists what there is; the work is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test lint fmt build bench fuzz deploy clean
+.PHONY: help setup dev test lint fmt build package bench fuzz deploy clean
 
 # ARGS is passed on by dev and deploy: make deploy ARGS="--env staging"
 ARGS ?=
@@ -33,6 +33,9 @@ fmt: setup ## format the Rust and JavaScript sources
 build: setup ## build the Worker into build/ and print its size
 	@scripts/build-worker.sh
 
+package: setup ## build the npm package into pkg/ and print its size
+	@scripts/build-package.sh
+
 bench: build ## measure the built Worker on workerd
 	@$(RUN) node benches/run.mjs
 
@@ -44,4 +47,4 @@ deploy: setup ## deploy to your Cloudflare account
 	@$(RUN) wrangler deploy $(ARGS)
 
 clean: ## remove what was built; keeps packages, tools and the local store
-	@rm -rf target build .wrangler/tmp tests/.artifacts fuzz/target
+	@rm -rf target build pkg .wrangler/tmp tests/.artifacts fuzz/target

@@ -7,22 +7,24 @@ import { gzipSync } from "node:zlib";
 /** What index_bg.wasm and index.js may weigh together, gzipped, in bytes. */
 export const BUDGET = 300_000;
 
+const BUNDLE = ["index_bg.wasm", "index.js"];
 const BUILD = fileURLToPath(new URL("../build/", import.meta.url));
 
 /**
- * The files that are uploaded, with their sizes in bytes.
+ * The files that are uploaded, or others, with their sizes in bytes.
  * @param {string} [folder]
+ * @param {string[]} [names]
  * @returns {{name: string, raw: number, gzipped: number}[]}
  */
-export function measure(folder = BUILD) {
-  return ["index_bg.wasm", "index.js"].map((name) => {
+export function measure(folder = BUILD, names = BUNDLE) {
+  return names.map((name) => {
     const content = readFileSync(join(folder, name));
     return { name, raw: content.length, gzipped: gzipSync(content, { level: 9 }).length };
   });
 }
 
 /** @param {number} bytes */
-const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
+export const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 
 function main() {
   if (!existsSync(join(BUILD, "index.js"))) {

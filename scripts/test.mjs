@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REPORTER = join(ROOT, "scripts/lib/tally-reporter.mjs");
 const MINUTE = 60_000;
 const WASM = ["--target", "wasm32-unknown-unknown", "--features", "worker"];
+const JS = ["--target", "wasm32-unknown-unknown", "--features", "js"];
 
 const scratch = mkdtempSync(join(tmpdir(), "edgememo-test-"));
 const colour = process.stdout.isTTY ? { CARGO_TERM_COLOR: "always", FORCE_COLOR: "1" } : {};
@@ -121,6 +122,14 @@ async function lint() {
     "-Dwarnings",
   ]);
   await check("clippy, the Worker", ["cargo", "clippy", "--locked", ...WASM, "--", "-Dwarnings"]);
+  await check("clippy, the npm package", [
+    "cargo",
+    "clippy",
+    "--locked",
+    ...JS,
+    "--",
+    "-Dwarnings",
+  ]);
   await step("licences, banned crates, sources", () => cargoDeny("licenses", "bans", "sources"));
   await step("advisories", advisories);
   await check("biome", ["biome", "check", "--error-on-warnings", "."]);
@@ -166,10 +175,15 @@ async function test() {
       needsBuild(() => nodeTest(folder, [])),
     );
   }
+  const packed = await check("build of the npm package", ["scripts/build-package.sh"]);
+  const oneByOne = ["--test-concurrency=1"];
+  await step("tests/package", () =>
+    packed ? nodeTest("package", oneByOne) : { notRun: "the package could not be built" },
+  );
   // These start whole builds and servers: one after the other.
   await step(
     "tests/tooling",
-    needsBuild(() => nodeTest("tooling", ["--test-concurrency=1"])),
+    needsBuild(() => nodeTest("tooling", oneByOne)),
   );
 }
 

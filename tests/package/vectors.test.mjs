@@ -1,0 +1,66 @@
+/** The shared vectors, run through the built package by one module wherever the package runs. */
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { whyNoChromium } from "../browser/chromium.mjs";
+import { inChromium, inNode, onWorkerd, onWorkerdBundled, sharedVectors } from "./runtimes.mjs";
+import { errorCodes } from "./words.mjs";
+
+const GROUP_MS = 180_000;
+
+describe("the vectors", { timeout: GROUP_MS }, () => {
+  const noBrowser = whyNoChromium();
+  let vectors;
+  /** The codes as Node.js has them; those of the others have to be the same. */
+  let codes;
+
+  before(async () => {
+    vectors = sharedVectors();
+    ({ codes } = await inNode(vectors));
+  });
+
+  function assertPassed(report) {
+    assert.deepEqual(report.failures, []);
+    assert.ok(report.checked > 4 * vectors.keys.length, `only ${report.checked} checks`);
+    assert.deepEqual(report.codes, codes);
+    for (const code of Object.values(codes)) {
+      assert.ok(errorCodes().includes(code), `${code} is not in index.d.ts`);
+    }
+  }
+
+  it("hold in Node.js", async () => assertPassed(await inNode(vectors)));
+
+  it("hold on workerd", async () => assertPassed(await onWorkerd(vectors)));
+
+  it("hold on workerd, bundled with esbuild", async () =>
+    assertPassed(await onWorkerdBundled(vectors)));
+
+  it("hold in Chromium", { skip: noBrowser }, async () => {
+    const { complaints, ...report } = await inChromium(vectors);
+    assertPassed(report);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("hold in Chromium when the server does not know the type of wasm files", {
+    skip: noBrowser,
+  }, async () => {
+    const { complaints, ...report } = await inChromium(vectors, {
+      wasmType: "application/octet-stream",
+    });
+    assertPassed(report);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("are reported when they do not hold", async () => {
+    const [key] = vectors.keys;
+    const [refused] = vectors.refused;
+    const wrong = {
+      keys: [{ ...key, key: "another" }],
+      refused: [{ ...refused, input_json: "{}" }],
+      canonical: [],
+    };
+    const { failures } = await inNode(wrong);
+    assert.equal(failures.length, 3, failures.join("\n"));
+    assert.match(failures[0], new RegExp(`^${key.name}: key is `));
+    assert.match(failures[2], new RegExp(`^${refused.name}: is not refused`));
+  });
+});

@@ -1,0 +1,25 @@
+/** What index.d.ts and docs/javascript.md say, for tests that compare it with what is. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "../support/root.mjs";
+
+const read = (name) => readFileSync(path.join(root, name), "utf8");
+
+/** The members of the union `ErrorCode`. */
+export function errorCodes() {
+  const [, union] = read("src/js/index.d.ts").match(/export type ErrorCode =([^;]*);/);
+  return [...union.matchAll(/\| "([a-z-]+)"/g)].map(([, code]) => code);
+}
+
+/** The codes of the table of errors. */
+export function documentedCodes() {
+  const [, section] = read("docs/javascript.md").match(/\n## Errors\n([\s\S]*?)\n## /);
+  return [...section.matchAll(/^\| `([a-z-]+)`/gm)].map(([, code]) => code);
+}
+
+/** The functions that index.d.ts declares. */
+export function declaredFunctions() {
+  return [...read("src/js/index.d.ts").matchAll(/^export function (\w+)/gm)].map(
+    ([, name]) => name,
+  );
+}

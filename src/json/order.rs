@@ -1,10 +1,11 @@
 //! The order of an object's members, and which of them count.
 
-use std::cmp::Ordering;
-
 use super::string::Str;
 use super::tape::Extent;
 use super::{Document, scan};
+
+/// Up to how many names are compared each with each other, when their order does not matter.
+const FEW: usize = 16;
 
 /// A member of an object whose members do not come as they are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,8 @@ pub(super) fn arrange(
     };
     let is_left_out = |name| wanted.without.iter().any(|out| document.string(name).is(out));
 
-    let (mut ascending, mut complete) = (true, true);
+    // Whether the members are known to be in order, with no two names alike.
+    let (mut settled, mut complete) = (true, true);
     let mut next = extent.first;
     while next < extent.next {
         let name = next;
@@ -64,14 +66,17 @@ pub(super) fn arrange(
             continue;
         }
         let member = Member { prefix: prefix(document, name), place: name, name };
-        if let Some(last) = list.get(base..).and_then(<[Member]>::last) {
-            ascending = ascending && compare(last, &member) == Ordering::Less;
-        }
+        let before = list.get(base..).unwrap_or_default();
+        settled = settled
+            && if wanted.sorted {
+                before.last().is_none_or(|last| compare(last, &member).is_lt())
+            } else {
+                before.len() < FEW && before.iter().all(|other| other.prefix != member.prefix)
+            };
         list.push(member);
     }
     let mut as_written = complete;
-    // Names that ascend are sorted, and no two are alike.
-    if !ascending {
+    if !settled {
         let members = list.get_mut(base..).unwrap_or_default();
         members.sort_unstable_by(|a, b| compare(a, b).then(a.place.cmp(&b.place)));
         // Of equal names the first stays, with the last value.

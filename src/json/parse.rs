@@ -116,20 +116,8 @@ struct Parser<'a> {
     dialect: Dialect,
 }
 
-/// What may come next.
-enum Expect {
-    Value,
-    /// Right after `{`.
-    NameOrEnd,
-    /// After `,` in an object.
-    Name,
-    /// Right after `[`.
-    ValueOrEnd,
-    /// After a value.
-    CommaOrEnd,
-}
-
 /// A container that is open.
+#[derive(Clone, Copy)]
 struct Open {
     is_object: bool,
     /// Its place on the tape.
@@ -138,80 +126,75 @@ struct Open {
 
 impl Parser<'_> {
     fn document(&mut self) -> Result<()> {
-        let mut open: Vec<Open> = Vec::new();
-        let mut expect = Expect::Value;
+        // The innermost container, and those around it.
+        let mut inner: Option<Open> = None;
+        let mut outer: Vec<Option<Open>> = Vec::new();
+        self.skip_white_space();
         loop {
-            self.skip_white_space();
-            match expect {
-                Expect::NameOrEnd if self.peek() == Some(b'}') => {
-                    self.close(&mut open);
-                    expect = Expect::CommaOrEnd;
-                }
-                Expect::NameOrEnd | Expect::Name => {
-                    self.name()?;
-                    expect = Expect::Value;
-                }
-                Expect::ValueOrEnd if self.peek() == Some(b']') => {
-                    self.close(&mut open);
-                    expect = Expect::CommaOrEnd;
-                }
-                Expect::ValueOrEnd | Expect::Value => expect = self.value(&mut open)?,
-                Expect::CommaOrEnd => {
-                    let Some(container) = open.last() else {
-                        return if self.at == self.bytes.len() {
-                            Ok(())
-                        } else {
-                            Err(ParseErrorKind::TrailingText)
-                        };
-                    };
-                    match (self.peek(), container.is_object) {
-                        (Some(b','), true) => {
-                            self.at += 1;
-                            expect = Expect::Name;
-                        }
-                        (Some(b','), false) => {
-                            self.at += 1;
-                            expect = Expect::Value;
-                        }
-                        (Some(b'}'), true) | (Some(b']'), false) => self.close(&mut open),
-                        (None, _) => return Err(ParseErrorKind::UnexpectedEnd),
-                        _ => return Err(ParseErrorKind::ExpectedComma),
+            // A value.
+            match self.peek() {
+                Some(b'"') => self.string()?,
+                Some(bracket @ (b'{' | b'[')) => {
+                    if outer.len() >= self.dialect.max_depth {
+                        return Err(ParseErrorKind::TooDeep(self.dialect.max_depth));
                     }
+                    outer.push(inner);
+                    let is_object = bracket == b'{';
+                    inner = Some(Open { is_object, index: self.tape.len() });
+                    self.tape.open(self.at, self.bytes.len() - self.at);
+                    self.at += 1;
+                    self.skip_white_space();
+                    match self.peek() {
+                        Some(b'}') if is_object => {}
+                        Some(b']') if !is_object => {}
+                        _ => {
+                            if is_object {
+                                self.name()?;
+                            }
+                            continue;
+                        }
+                    }
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.literal("true")?,
+                Some(b'f') => self.literal("false")?,
+                Some(b'n') => self.literal("null")?,
+                Some(b'N') => self.non_finite("NaN", self.at)?,
+                Some(b'I') => self.non_finite("Infinity", self.at)?,
+                Some(_) => return Err(ParseErrorKind::ExpectedValue),
+                None => return Err(ParseErrorKind::UnexpectedEnd),
+            }
+            // What follows it: the ends of containers, and a comma.
+            loop {
+                self.skip_white_space();
+                let Some(Open { is_object, index }) = inner else {
+                    return match self.peek() {
+                        Some(_) => Err(ParseErrorKind::TrailingText),
+                        None => Ok(()),
+                    };
+                };
+                match (self.peek(), is_object) {
+                    (Some(b','), _) => {
+                        self.at += 1;
+                        self.skip_white_space();
+                        if is_object {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    (Some(b'}'), true) | (Some(b']'), false) => {
+                        self.at += 1;
+                        self.tape.close(index, self.at);
+                        inner = outer.pop().flatten();
+                    }
+                    (None, _) => return Err(ParseErrorKind::UnexpectedEnd),
+                    _ => return Err(ParseErrorKind::ExpectedComma),
                 }
             }
         }
     }
 
-    fn value(&mut self, open: &mut Vec<Open>) -> Result<Expect> {
-        let is_object = match self.peek() {
-            Some(b'"') => return self.string().map(|()| Expect::CommaOrEnd),
-            Some(b'{') => true,
-            Some(b'[') => false,
-            Some(b'-' | b'0'..=b'9') => return self.number().map(|()| Expect::CommaOrEnd),
-            Some(b't') => return self.literal("true"),
-            Some(b'f') => return self.literal("false"),
-            Some(b'n') => return self.literal("null"),
-            Some(b'N') => return self.non_finite("NaN", self.at),
-            Some(b'I') => return self.non_finite("Infinity", self.at),
-            Some(_) => return Err(ParseErrorKind::ExpectedValue),
-            None => return Err(ParseErrorKind::UnexpectedEnd),
-        };
-        if open.len() >= self.dialect.max_depth {
-            return Err(ParseErrorKind::TooDeep(self.dialect.max_depth));
-        }
-        open.push(Open { is_object, index: self.tape.len() });
-        self.tape.open(self.at, self.bytes.len() - self.at);
-        self.at += 1;
-        Ok(if is_object { Expect::NameOrEnd } else { Expect::ValueOrEnd })
-    }
-
-    fn close(&mut self, open: &mut Vec<Open>) {
-        self.at += 1;
-        if let Some(container) = open.pop() {
-            self.tape.close(container.index, self.at);
-        }
-    }
-
+    /// A member's name and the colon after it, up to the value.
     fn name(&mut self) -> Result<()> {
         match self.peek() {
             Some(b'"') => self.string()?,
@@ -224,6 +207,7 @@ impl Parser<'_> {
             Some(_) => return Err(ParseErrorKind::ExpectedColon),
             None => return Err(ParseErrorKind::UnexpectedEnd),
         }
+        self.skip_white_space();
         Ok(())
     }
 
@@ -264,7 +248,7 @@ impl Parser<'_> {
         if self.peek() == Some(b'-') {
             self.at += 1;
             if self.peek() == Some(b'I') {
-                return self.non_finite("Infinity", start).map(drop);
+                return self.non_finite("Infinity", start);
             }
         }
         let integer_at = self.at;
@@ -307,17 +291,17 @@ impl Parser<'_> {
         self.at - start
     }
 
-    fn literal(&mut self, word: &str) -> Result<Expect> {
+    fn literal(&mut self, word: &str) -> Result<()> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(ParseErrorKind::ExpectedValue);
         }
         self.push(self.at);
         self.at += word.len();
-        Ok(Expect::CommaOrEnd)
+        Ok(())
     }
 
     /// `NaN` or `Infinity`, which began at `start`; a sign has been read.
-    fn non_finite(&mut self, word: &str, start: usize) -> Result<Expect> {
+    fn non_finite(&mut self, word: &str, start: usize) -> Result<()> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(ParseErrorKind::ExpectedValue);
         }
@@ -327,7 +311,7 @@ impl Parser<'_> {
         }
         self.push(start);
         self.at += word.len();
-        Ok(Expect::CommaOrEnd)
+        Ok(())
     }
 
     fn push(&mut self, start: usize) {
@@ -335,11 +319,15 @@ impl Parser<'_> {
     }
 
     fn skip_white_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while let Some(byte) = self.peek()
+            && byte <= b' '
+            && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+        {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

@@ -185,7 +185,7 @@ impl<'s> Writer<'s> {
     #[inline]
     fn advance(&mut self, document: &Document<'_>, frame: &mut Frame) -> Option<u32> {
         if frame.next >= frame.end {
-            self.out.byte(if frame.within == Within::Array { b']' } else { b'}' });
+            self.out.array([if frame.within == Within::Array { b']' } else { b'}' }]);
             if let Within::Listed(base) = frame.within {
                 self.members.truncate(base as usize);
             }
@@ -228,11 +228,11 @@ impl<'s> Writer<'s> {
         let start = document.tape.start(index);
         match document.first_byte(index) {
             b'"' => self.string(document, start),
-            b'n' => self.out.bytes(b"null"),
-            b't' => self.out.bytes(b"true"),
-            b'f' => self.out.bytes(b"false"),
+            b'n' => self.out.array(*b"null"),
+            b't' => self.out.array(*b"true"),
+            b'f' => self.out.array(*b"false"),
             b'[' => {
-                self.out.byte(b'[');
+                self.out.array([b'[']);
                 let extent = document.tape.extent(index);
                 // Python's order ends at an array.
                 let sorted = sorted && self.is_canonical();
@@ -240,7 +240,7 @@ impl<'s> Writer<'s> {
                 return Some(Frame { within: Within::Array, next, end, first: true, sorted });
             }
             b'{' => {
-                self.out.byte(b'{');
+                self.out.array([b'{']);
                 return Some(self.object(document, index, sorted, without));
             }
             _ => self.number(document, index),
@@ -282,9 +282,10 @@ impl<'s> Writer<'s> {
     /// `,` or `:`, which Python follows with a space.
     #[inline]
     fn separator(&mut self, byte: u8) {
-        self.out.byte(byte);
-        if !self.is_canonical() {
-            self.out.byte(b' ');
+        if self.is_canonical() {
+            self.out.array([byte]);
+        } else {
+            self.out.array([byte, b' ']);
         }
     }
 
@@ -292,7 +293,7 @@ impl<'s> Writer<'s> {
         let (text, is_integer) = document.number(index);
         if !self.is_canonical() {
             return match text {
-                "-0" => self.out.byte(b'0'),
+                "-0" => self.out.array([b'0']),
                 _ if is_integer => self.out.bytes(text.as_bytes()),
                 _ => self.out.bytes(float_repr(text).as_bytes()),
             };
@@ -302,7 +303,7 @@ impl<'s> Writer<'s> {
             return self.refuse(position, RefusalKind::NonFinite);
         }
         match Decimal::parse(text) {
-            Ok(None) => self.out.byte(b'0'),
+            Ok(None) => self.out.array([b'0']),
             Ok(Some(decimal)) => decimal.write(|digits| self.out.bytes(digits)),
             Err(kind) => self.refuse(position, kind),
         }
@@ -312,7 +313,7 @@ impl<'s> Writer<'s> {
     #[inline]
     fn string(&mut self, document: &Document<'_>, start: usize) {
         let bytes = document.text.as_bytes();
-        self.out.byte(b'"');
+        self.out.array([b'"']);
         let mut at = start + 1;
         loop {
             at = self.out.run(bytes, at, self.stop);
@@ -322,7 +323,7 @@ impl<'s> Writer<'s> {
                 Some(_) => at = self.beyond_ascii(document.text, at),
             }
         }
-        self.out.byte(b'"');
+        self.out.array([b'"']);
     }
 
     /// Writes characters that Python escapes, up to the next that it may not; where that is.
@@ -333,7 +334,7 @@ impl<'s> Writer<'s> {
                 return at + offset;
             }
             for unit in c.encode_utf16(&mut [0; 2]) {
-                self.out.bytes(&unit_escape(*unit));
+                self.out.array(unit_escape(*unit));
             }
         }
         text.len()
@@ -344,12 +345,12 @@ impl<'s> Writer<'s> {
         match bytes.get(at + 1) {
             Some(b'u') => self.unicode_escape(bytes, at),
             Some(b'/') => {
-                self.out.byte(b'/');
+                self.out.array([b'/']);
                 at + 2
             }
             // The other escapes of two characters are how both spellings write them.
             Some(letter) => {
-                self.out.bytes(&[b'\\', *letter]);
+                self.out.array([b'\\', *letter]);
                 at + 2
             }
             None => at + 1,
@@ -360,11 +361,11 @@ impl<'s> Writer<'s> {
         let unit = unit_at(bytes, at);
         let byte = u8::try_from(unit).ok().filter(u8::is_ascii);
         if let Some(byte) = byte.filter(|byte| !ends_run(*byte, self.stop)) {
-            self.out.byte(byte);
+            self.out.array([byte]);
         } else if let Some(letter) = byte.and_then(short_escape) {
-            self.out.bytes(&[b'\\', letter]);
+            self.out.array([b'\\', letter]);
         } else if byte.is_some() || !self.is_canonical() {
-            self.out.bytes(&unit_escape(unit));
+            self.out.array(unit_escape(unit));
         } else {
             return self.literal(bytes, at, unit);
         }
@@ -416,12 +417,13 @@ impl Out<'_> {
     }
 
     #[inline]
-    fn byte(&mut self, byte: u8) {
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         loop {
-            match self.buffer.get_mut(self.length) {
-                Some(slot) => {
-                    *slot = byte;
-                    self.length += 1;
+            let room = self.buffer.get_mut(self.length..);
+            match room.and_then(<[u8]>::first_chunk_mut) {
+                Some(room) => {
+                    *room = bytes;
+                    self.length += N;
                     return;
                 }
                 None => self.flush(),
@@ -451,24 +453,29 @@ impl Out<'_> {
     /// overwritten.
     #[inline]
     fn run(&mut self, bytes: &[u8], mut at: usize, stop: Stop) -> usize {
+        let mut length = self.length;
         while let Some(block) = block_at(bytes, at) {
-            let room = self.buffer.get_mut(self.length..);
+            let room = self.buffer.get_mut(length..);
             let Some(room) = room.and_then(<[u8]>::first_chunk_mut::<BLOCK>) else {
+                self.length = length;
                 self.flush();
+                length = 0;
                 continue;
             };
             *room = *block;
-            let length = run_in_block(block, stop);
-            self.length += length;
-            at += length;
-            if length < BLOCK {
+            let run = run_in_block(block, stop);
+            length += run;
+            at += run;
+            if run < BLOCK {
+                self.length = length;
                 return at;
             }
         }
+        self.length = length;
         while let Some(&byte) = bytes.get(at)
             && !ends_run(byte, stop)
         {
-            self.byte(byte);
+            self.array([byte]);
             at += 1;
         }
         at

@@ -141,6 +141,21 @@ fn shapes() -> Vec<(&'static str, String)> {
         ("deep objects", array(&nested_objects)),
         ("a long string, then ones", of(&format!("{{\"a\":[\"{half}\","), "1,", "]}")),
         ("ones, then a long string", of("{\"a\":[", "1,", &format!(",\"{half}\"]}}"))),
+        // What comes first is no sign of what comes after.
+        (
+            "a dense head, then a string",
+            of(&format!("{{\"a\":[{}\"", "[1],".repeat(200)), "x", "\"]}"),
+        ),
+        (
+            "a deep head, then a string",
+            of(&format!("{{\"a\":{}\"", "[".repeat(900)), "x", &format!("\"{}}}", "]".repeat(900))),
+        ),
+        (
+            "a deep head, then ones",
+            of(&format!("{{\"a\":{}1,", "[".repeat(900)), "1,", &format!("{}}}", "]".repeat(900))),
+        ),
+        ("a name, then a string", of("{\"b\":1,\"a\":\"", "x", "\"}")),
+        ("names in order", members(|text, n| write!(text, "\"{n:05}\":1").unwrap_or_default())),
         ("white space", of("{", " ", "}")),
     ]
 }
@@ -152,7 +167,7 @@ fn a_key_takes_about_three_times_the_input_at_most() {
     );
     let mut over = Vec::new();
     for (name, text) in &shapes() {
-        let _ = write!(table, "{name:26}");
+        let _ = write!(table, "{name:28}");
         for scheme in [Scheme::Dynamiq, Scheme::Canonical] {
             let mut refused = None;
             let (peak, moving) = peaks(|| {

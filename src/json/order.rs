@@ -121,13 +121,13 @@ fn prefix(document: &Document<'_>, name: u32) -> u64 {
     let bytes = document.text.as_bytes();
     let start = document.tape.start(name) + 1;
     if let Some(block) = scan::block_at(bytes, start) {
-        let length = scan::run_in_block(block, scan::Stop::Json);
-        let word = u128::from_be_bytes(*block);
-        if length >= 8 {
-            return (word >> 64) as u64;
-        }
-        if bytes.get(start + length) == Some(&b'"') {
-            return (word >> 64) as u64 & !(u64::MAX >> (8 * length));
+        let word = (u128::from_be_bytes(*block) >> 64) as u64;
+        match scan::run_in_block(block, scan::Stop::Json, 0) {
+            None | Some(8..) => return word,
+            Some(length) if bytes.get(start + length) == Some(&b'"') => {
+                return word & !(u64::MAX >> (8 * length));
+            }
+            Some(_) => {}
         }
     }
     prefix_of(document.string(name))

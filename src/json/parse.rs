@@ -1,6 +1,6 @@
 //! From JSON text to a tape of tokens: one pass, no recursion, nothing copied.
 
-use super::scan::{Stop, run_end};
+use super::scan::{BLOCK, Stop, block_at, run_end, run_in_block};
 use super::tape::{MAX_TEXT, Tape};
 
 /// What a parser accepts beyond RFC 8259, and how much.
@@ -211,20 +211,32 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// A string. Most are short and have no escapes: for them there is no call.
+    #[inline]
     fn string(&mut self) -> Result<()> {
         self.push(self.at);
         self.at += 1;
+        if let Some(block) = block_at(self.bytes, self.at) {
+            self.at += run_in_block(block, Stop::Json, 0).unwrap_or(BLOCK);
+        }
+        if self.peek() != Some(b'"') {
+            self.any_string()?;
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// What a string holds, up to the closing quote.
+    fn any_string(&mut self) -> Result<()> {
         loop {
             self.at = run_end(self.bytes, self.at, Stop::Json);
             match self.peek() {
-                Some(b'"') => break,
+                Some(b'"') => return Ok(()),
                 Some(b'\\') => self.escape()?,
                 Some(_) => return Err(ParseErrorKind::ControlCharacter),
                 None => return Err(ParseErrorKind::UnexpectedEnd),
             }
         }
-        self.at += 1;
-        Ok(())
     }
 
     fn escape(&mut self) -> Result<()> {

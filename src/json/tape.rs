@@ -106,8 +106,13 @@ impl Tape {
     /// Appends an array or object, of which nothing is known yet.
     #[inline]
     pub fn open(&mut self, start: usize, left: usize) {
-        self.push(start, left);
-        self.push(start, left);
+        if self.entries.capacity() - self.entries.len() < 2 {
+            if !self.records {
+                return;
+            }
+            self.grow(start, left);
+        }
+        self.entries.extend_from_slice(&[start as u32; 2]);
     }
 
     /// Says where the array or object at `index` ends, which is after the last entry.

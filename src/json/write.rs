@@ -5,6 +5,7 @@ use super::order::{Arrangement, Member, Wanted, arrange};
 use super::python::float_repr;
 use super::scan::{BLOCK, Stop, block_at, ends_run, run_in_block};
 use super::string::{short_escape, unit_escape};
+use super::tape::Extent;
 use super::{Document, Value};
 
 /// In which order Python's spelling has the members of objects.
@@ -117,6 +118,8 @@ struct Frame {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
+    /// What is around the whole value.
+    Root,
     Array,
     Object,
     /// An object whose members are in the list, from this index on.
@@ -151,18 +154,45 @@ impl<'s> Writer<'s> {
     fn members_and_values(&mut self, value: Value<'_>, names: &[&str]) {
         let document = value.document;
         let sorted = self.spelling != Spelling::Python(Order::AsWritten);
-        let Some(mut frame) = self.start(document, value.index, sorted, names) else { return };
+        let (next, end) = (value.index, value.index + 1);
+        let mut frame = Frame { within: Within::Root, next, end, first: true, sorted };
         loop {
-            match self.advance(document, &mut frame) {
-                Some(next) => {
-                    if let Some(inner) = self.start(document, next, frame.sorted, &[]) {
-                        self.open.push(std::mem::replace(&mut frame, inner));
+            if frame.next >= frame.end {
+                match frame.within {
+                    Within::Root => return,
+                    Within::Array => self.out.array([b']']),
+                    Within::Object => self.out.array([b'}']),
+                    Within::Listed(base) => {
+                        self.members.truncate(base as usize);
+                        self.out.array([b'}']);
                     }
                 }
-                None => match self.open.pop() {
+                match self.open.pop() {
                     Some(outer) => frame = outer,
                     None => return,
+                }
+                continue;
+            }
+            if !std::mem::replace(&mut frame.first, false) {
+                self.punctuation([b','], *b", ");
+            }
+            let value = match frame.within {
+                Within::Root | Within::Array => frame.next,
+                Within::Object => self.name(document, frame.next),
+                Within::Listed(_) => match self.members.get(frame.next as usize) {
+                    Some(member) => self.name(document, member.name),
+                    None => return,
                 },
+            };
+            let without = if frame.within == Within::Root { names } else { &[] };
+            let (after, inner) = self.start(document, value, frame.sorted, without);
+            frame.next = match frame.within {
+                Within::Root => frame.end,
+                Within::Array | Within::Object => after,
+                Within::Listed(_) => frame.next + 1,
+            };
+            if let Some(inner) = inner {
+                self.open.push(std::mem::replace(&mut frame, inner));
             }
         }
     }
@@ -180,43 +210,26 @@ impl<'s> Writer<'s> {
         self.stop == Stop::Json
     }
 
-    /// Writes what stands before the next value of a container and returns the value's index; at
-    /// the end writes the bracket.
+    /// Writes what stands between values, which differs in Python's spaces.
     #[inline]
-    fn advance(&mut self, document: &Document<'_>, frame: &mut Frame) -> Option<u32> {
-        if frame.next >= frame.end {
-            self.out.array([if frame.within == Within::Array { b']' } else { b'}' }]);
-            if let Within::Listed(base) = frame.within {
-                self.members.truncate(base as usize);
-            }
-            return None;
+    fn punctuation<const N: usize, const M: usize>(&mut self, dense: [u8; N], python: [u8; M]) {
+        if self.is_canonical() {
+            self.out.array(dense);
+        } else {
+            self.out.array(python);
         }
-        if !std::mem::replace(&mut frame.first, false) {
-            self.separator(b',');
-        }
-        let value = match frame.within {
-            Within::Array => {
-                let value = frame.next;
-                frame.next = document.after(value);
-                return Some(value);
-            }
-            Within::Object => {
-                let name = frame.next;
-                frame.next = document.after(name + 1);
-                name
-            }
-            Within::Listed(_) => {
-                let member = self.members.get(frame.next as usize);
-                frame.next += 1;
-                member.map_or(0, |member| member.name)
-            }
-        };
-        self.string(document, document.tape.start(value));
-        self.separator(b':');
-        Some(value + 1)
     }
 
-    /// Writes a scalar, or the opening of a container, whose frame is returned.
+    /// Writes a name and what is between it and its value, whose index is returned.
+    #[inline]
+    fn name(&mut self, document: &Document<'_>, index: u32) -> u32 {
+        self.string(document, document.tape.start(index));
+        self.punctuation(*b"\":", *b"\": ");
+        index + 1
+    }
+
+    /// Writes a scalar, or the opening of a container, whose frame is returned; and with it the
+    /// index of what follows the value.
     #[inline]
     fn start(
         &mut self,
@@ -224,69 +237,54 @@ impl<'s> Writer<'s> {
         index: u32,
         sorted: bool,
         without: &[&str],
-    ) -> Option<Frame> {
+    ) -> (u32, Option<Frame>) {
         let start = document.tape.start(index);
-        match document.first_byte(index) {
-            b'"' => self.string(document, start),
+        match document.text.as_bytes().get(start).copied().unwrap_or_default() {
+            b'"' => {
+                self.string(document, start);
+                self.out.array([b'"']);
+            }
             b'n' => self.out.array(*b"null"),
             b't' => self.out.array(*b"true"),
             b'f' => self.out.array(*b"false"),
             b'[' => {
                 self.out.array([b'[']);
-                let extent = document.tape.extent(index);
+                let Extent { first, next, .. } = document.tape.extent(index);
                 // Python's order ends at an array.
                 let sorted = sorted && self.is_canonical();
-                let (next, end) = (extent.first, extent.next);
-                return Some(Frame { within: Within::Array, next, end, first: true, sorted });
+                let within = Within::Array;
+                return (next, Some(Frame { within, next: first, end: next, first: true, sorted }));
             }
             b'{' => {
                 self.out.array([b'{']);
-                return Some(self.object(document, index, sorted, without));
+                let extent = document.tape.extent(index);
+                let (within, next, end) = self.arrangement(document, extent, sorted, without);
+                return (extent.next, Some(Frame { within, next, end, first: true, sorted }));
             }
             _ => self.number(document, index),
         }
-        None
+        (index + 1, None)
     }
 
-    fn object(
+    /// How the members of an object are written, and from where to where.
+    fn arrangement(
         &mut self,
         document: &Document<'_>,
-        index: u32,
+        extent: Extent,
         sorted: bool,
         without: &[&str],
-    ) -> Frame {
-        let extent = document.tape.extent(index);
+    ) -> (Within, u32, u32) {
         let base = self.members.len() as u32;
         let wanted = Wanted { sorted, duplicates: !self.is_canonical(), without };
         match arrange(document, extent, wanted, &mut self.members) {
-            Arrangement::Listed => {
-                let end = self.members.len() as u32;
-                return Frame {
-                    within: Within::Listed(base),
-                    next: base,
-                    end,
-                    first: true,
-                    sorted,
-                };
-            }
+            Arrangement::Listed => return (Within::Listed(base), base, self.members.len() as u32),
             Arrangement::AsWritten => {}
             Arrangement::Duplicate(name) => {
                 self.members.truncate(base as usize);
                 self.refuse(document.tape.start(name), RefusalKind::DuplicateName);
             }
         }
-        let (next, end) = (extent.first, extent.next);
-        Frame { within: Within::Object, next, end, first: true, sorted }
-    }
-
-    /// `,` or `:`, which Python follows with a space.
-    #[inline]
-    fn separator(&mut self, byte: u8) {
-        if self.is_canonical() {
-            self.out.array([byte]);
-        } else {
-            self.out.array([byte, b' ']);
-        }
+        (Within::Object, extent.first, extent.next)
     }
 
     fn number(&mut self, document: &Document<'_>, index: u32) {
@@ -309,21 +307,32 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Writes the string whose opening quote is at `start`.
+    /// Writes the string whose opening quote is at `start`, up to the closing quote.
+    ///
+    /// Most are short and have nothing to escape: for them there is no call.
     #[inline]
     fn string(&mut self, document: &Document<'_>, start: usize) {
-        let bytes = document.text.as_bytes();
-        self.out.array([b'"']);
-        let mut at = start + 1;
+        let mut at = start + self.out.quote_and_run(document.text.as_bytes(), start, self.stop);
+        if at == start {
+            self.out.array([b'"']);
+            at += 1;
+        }
+        if document.text.as_bytes().get(at) != Some(&b'"') {
+            self.any_string(document.text, at);
+        }
+    }
+
+    /// Writes what a string holds from `at` on.
+    fn any_string(&mut self, text: &str, mut at: usize) {
+        let bytes = text.as_bytes();
         loop {
             at = self.out.run(bytes, at, self.stop);
             match bytes.get(at) {
-                Some(b'"') | None => break,
+                Some(b'"') | None => return,
                 Some(b'\\') => at = self.escape(bytes, at),
-                Some(_) => at = self.beyond_ascii(document.text, at),
+                Some(_) => at = self.beyond_ascii(text, at),
             }
         }
-        self.out.array([b'"']);
     }
 
     /// Writes characters that Python escapes, up to the next that it may not; where that is.
@@ -431,7 +440,18 @@ impl Out<'_> {
         }
     }
 
-    fn bytes(&mut self, mut bytes: &[u8]) {
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        // A loop of its own for the few bytes of most numbers: copying costs a call.
+        if bytes.len() > BLOCK {
+            return self.many_bytes(bytes);
+        }
+        for &byte in bytes {
+            self.array([byte]);
+        }
+    }
+
+    fn many_bytes(&mut self, mut bytes: &[u8]) {
         loop {
             let room = self.buffer.get_mut(self.length..).unwrap_or_default();
             let length = room.len().min(bytes.len());
@@ -447,29 +467,39 @@ impl Out<'_> {
         }
     }
 
+    /// Writes a quote and the start of the run that follows it, a block at most; how many bytes. 0
+    /// when there is no whole block or no room for one.
+    #[inline]
+    fn quote_and_run(&mut self, bytes: &[u8], at: usize, stop: Stop) -> usize {
+        let room = self.buffer.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut);
+        let (Some(block), Some(room)) = (block_at(bytes, at), room) else { return 0 };
+        *room = *block;
+        let length = run_in_block(block, stop, 1).unwrap_or(BLOCK);
+        self.length += length;
+        length
+    }
+
     /// Writes a run of bytes that need nothing done to them; where it ends.
     ///
     /// Looking and copying are one: a block is copied whole, and what was not of the run is
     /// overwritten.
-    #[inline]
     fn run(&mut self, bytes: &[u8], mut at: usize, stop: Stop) -> usize {
         let mut length = self.length;
         while let Some(block) = block_at(bytes, at) {
             let room = self.buffer.get_mut(length..);
-            let Some(room) = room.and_then(<[u8]>::first_chunk_mut::<BLOCK>) else {
+            let Some(room) = room.and_then(<[u8]>::first_chunk_mut) else {
                 self.length = length;
                 self.flush();
                 length = 0;
                 continue;
             };
             *room = *block;
-            let run = run_in_block(block, stop);
-            length += run;
-            at += run;
-            if run < BLOCK {
-                self.length = length;
-                return at;
+            if let Some(run) = run_in_block(block, stop, 0) {
+                self.length = length + run;
+                return at + run;
             }
+            length += BLOCK;
+            at += BLOCK;
         }
         self.length = length;
         while let Some(&byte) = bytes.get(at)

@@ -6,8 +6,9 @@ use super::write::RefusalKind;
 const MAX_DIGITS: usize = 4300;
 /// How far the decimal point may be from the first digit that is not zero.
 const MAX_EXPONENT: i64 = 999_999;
-/// The length from which on ECMAScript prints an exponent instead of zeros.
-const PLAIN_DIGITS: i64 = 21;
+/// Up to how many digits before the point ECMAScript prints without an exponent; an integer of that
+/// length is its own spelling.
+pub(super) const PLAIN_DIGITS: usize = 21;
 
 /// A number as `±0.digits × 10^point`; the digits begin and end with one that is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +55,10 @@ impl<'d> Decimal<'d> {
         if self.negative {
             out(b"-");
         }
-        if count <= self.point && self.point <= PLAIN_DIGITS {
+        if count <= self.point && self.point <= PLAIN_DIGITS as i64 {
             self.digits(0, count, &mut out);
             out(zeros(self.point - count));
-        } else if 0 < self.point && self.point <= PLAIN_DIGITS {
+        } else if 0 < self.point && self.point <= PLAIN_DIGITS as i64 {
             self.digits(0, self.point, &mut out);
             out(b".");
             self.digits(self.point, count, &mut out);

@@ -96,20 +96,20 @@ impl<'a> Document<'a> {
     }
 
     /// The number at `index` as it is spelled, and whether it has neither fraction nor exponent.
+    #[inline]
     fn number(&self, index: u32) -> (&str, bool) {
         let start = self.tape.start(index);
-        let text = self.text.get(start..).unwrap_or_default();
-        let mut is_integer = true;
-        let end = text.bytes().position(|byte| match byte {
-            b'0'..=b'9' | b'-' => false,
-            // The letters of `NaN` and `Infinity` too.
-            b'.' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => {
-                is_integer = false;
-                false
+        let (mut end, mut is_integer) = (start, true);
+        while let Some(byte) = self.text.as_bytes().get(end) {
+            match byte {
+                b'0'..=b'9' | b'-' => {}
+                // The letters of `NaN` and `Infinity` too.
+                b'.' | b'+' | b'a'..=b'z' | b'A'..=b'Z' => is_integer = false,
+                _ => break,
             }
-            _ => true,
-        });
-        (text.get(..end.unwrap_or(text.len())).unwrap_or_default(), is_integer)
+            end += 1;
+        }
+        (self.text.get(start..end).unwrap_or_default(), is_integer)
     }
 }
 

@@ -212,7 +212,7 @@ impl Parser<'_> {
     }
 
     /// A string. Most are short and have no escapes: for them there is no call.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<()> {
         self.push(self.at);
         self.at += 1;
@@ -227,6 +227,7 @@ impl Parser<'_> {
     }
 
     /// What a string holds, up to the closing quote.
+    #[inline(never)]
     fn any_string(&mut self) -> Result<()> {
         loop {
             self.at = run_end(self.bytes, self.at, Stop::Json);

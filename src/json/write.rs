@@ -1,6 +1,6 @@
 //! The writer: from a tape to a spelling, in one pass, without recursion.
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, PLAIN_DIGITS};
 use super::order::{Arrangement, Member, Wanted, arrange};
 use super::python::float_repr;
 use super::scan::{BLOCK, Stop, block_at, ends_run, run_in_block};
@@ -287,16 +287,24 @@ impl<'s> Writer<'s> {
         (Within::Object, extent.first, extent.next)
     }
 
+    #[inline]
     fn number(&mut self, document: &Document<'_>, index: u32) {
         let (text, is_integer) = document.number(index);
-        if !self.is_canonical() {
-            return match text {
-                "-0" => self.out.array([b'0']),
-                _ if is_integer => self.out.bytes(text.as_bytes()),
-                _ => self.out.bytes(float_repr(text).as_bytes()),
-            };
+        let is_plain = is_integer && text != "-0";
+        let at = document.tape.start(index);
+        if is_plain && (!self.is_canonical() || text.len() <= PLAIN_DIGITS) {
+            self.out.piece(document.text.as_bytes(), at, text.len());
+        } else if self.is_canonical() {
+            self.decimal(text, at);
+        } else if is_integer {
+            self.out.array([b'0']);
+        } else {
+            self.out.bytes(float_repr(text).as_bytes());
         }
-        let position = document.tape.start(index);
+    }
+
+    /// Writes a number in the canonical spelling.
+    fn decimal(&mut self, text: &str, position: usize) {
         if matches!(text, "NaN" | "Infinity" | "-Infinity") {
             return self.refuse(position, RefusalKind::NonFinite);
         }
@@ -310,7 +318,7 @@ impl<'s> Writer<'s> {
     /// Writes the string whose opening quote is at `start`, up to the closing quote.
     ///
     /// Most are short and have nothing to escape: for them there is no call.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self, document: &Document<'_>, start: usize) {
         let mut at = start + self.out.quote_and_run(document.text.as_bytes(), start, self.stop);
         if at == start {
@@ -323,6 +331,7 @@ impl<'s> Writer<'s> {
     }
 
     /// Writes what a string holds from `at` on.
+    #[inline(never)]
     fn any_string(&mut self, text: &str, mut at: usize) {
         let bytes = text.as_bytes();
         loop {
@@ -440,18 +449,20 @@ impl Out<'_> {
         }
     }
 
+    /// Writes a few bytes of a text: copying a whole block needs no call.
     #[inline]
-    fn bytes(&mut self, bytes: &[u8]) {
-        // A loop of its own for the few bytes of most numbers: copying costs a call.
-        if bytes.len() > BLOCK {
-            return self.many_bytes(bytes);
-        }
-        for &byte in bytes {
-            self.array([byte]);
+    fn piece(&mut self, bytes: &[u8], at: usize, length: usize) {
+        let room = self.buffer.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut);
+        match (block_at(bytes, at), room) {
+            (Some(block), Some(room)) if length <= BLOCK => {
+                *room = *block;
+                self.length += length;
+            }
+            _ => self.bytes(bytes.get(at..at + length).unwrap_or_default()),
         }
     }
 
-    fn many_bytes(&mut self, mut bytes: &[u8]) {
+    fn bytes(&mut self, mut bytes: &[u8]) {
         loop {
             let room = self.buffer.get_mut(self.length..).unwrap_or_default();
             let length = room.len().min(bytes.len());

@@ -46,10 +46,25 @@ fn short_float(text: &str) -> Option<&str> {
     text.get(..text.len() - zeros.min(fraction.len() - 1))
 }
 
+/// The shortest digits that round-trip, in the form `-1.5e-7`.
+fn shortest(value: f64) -> String {
+    let spelled = format!("{value:e}");
+    // Of two texts of that length that are equally near, Python takes the even one and Rust the
+    // upper. With less than 16 digits there are never two.
+    let digits =
+        spelled.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    if digits >= 16 {
+        let even = format!("{value:.*e}", digits - 1);
+        if even.parse() == Ok(value) {
+            return even;
+        }
+    }
+    spelled
+}
+
 /// What Python's `repr` prints for a finite double.
 pub fn repr(value: f64) -> String {
-    // Rust's exponent form has the same shortest digits: "-1.5e-7".
-    let spelled = format!("{value:e}");
+    let spelled = shortest(value);
     let (mantissa, exponent) = spelled.split_once('e').unwrap_or((&spelled, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) =
@@ -111,6 +126,12 @@ mod tests {
             ("0.1e1", "1.0"),
             ("100.5", "100.5"),
             ("9007199254740993.0", "9007199254740992.0"),
+            // Half-way between two texts.
+            ("900719925474099.25", "900719925474099.2"),
+            ("900719925474099.75", "900719925474099.8"),
+            ("2.98023223876953125e-08", "2.9802322387695312e-08"),
+            ("5e-324", "5e-324"),
+            ("9.5367431640625e-07", "9.5367431640625e-07"),
             ("NaN", "NaN"),
         ] {
             assert_eq!(float_repr(text), repr, "{text}");

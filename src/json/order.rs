@@ -1,17 +1,17 @@
 //! The order of an object's members, and which of them count.
 
+use std::cmp::Ordering;
+
 use super::string::Str;
-use super::tape::Extent;
+use super::tape::{Extent, reserve_for_rest};
 use super::{Document, scan};
 
-/// Up to how many names are compared each with each other, when their order does not matter.
-const FEW: usize = 16;
+/// Up to how many members are arranged without a list.
+const FEW: usize = 8;
 
 /// A member of an object whose members do not come as they are wanted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
-    /// The start of the name, see [`prefix`].
-    prefix: u64,
     /// Where the name was first written, on the tape.
     place: u32,
     /// Where it was last written; the value comes after it.
@@ -48,15 +48,90 @@ pub(super) fn arrange(
     wanted: Wanted<'_>,
     list: &mut Vec<Member>,
 ) -> Arrangement {
-    let base = list.len();
-    let compare = |a: &Member, b: &Member| {
-        let names = || document.string(a.name).compare(document.string(b.name));
-        a.prefix.cmp(&b.prefix).then_with(names)
-    };
-    let is_left_out = |name| wanted.without.iter().any(|out| document.string(name).is(out));
+    if !wanted.without.is_empty() {
+        return arrange_many(document, extent, wanted, list);
+    }
+    if !wanted.sorted {
+        if are_few_and_distinct(document, extent) {
+            return Arrangement::AsWritten;
+        }
+    } else if let Some(few) = Few::of(document, extent) {
+        if few.ascend {
+            return Arrangement::AsWritten;
+        }
+        let names = few.members.iter().take(few.count);
+        list.extend(names.map(|&(_, name)| Member { place: name, name }));
+        return Arrangement::Listed;
+    }
+    arrange_many(document, extent, wanted, list)
+}
 
-    // Whether the members are known to be in order, with no two names alike.
-    let (mut settled, mut complete) = (true, true);
+/// Whether the members of an object are few, and already the starts of their names tell them apart.
+fn are_few_and_distinct(document: &Document<'_>, extent: Extent) -> bool {
+    let mut prefixes = [0; FEW];
+    let mut name = extent.first;
+    for count in 0..=FEW {
+        if name >= extent.next {
+            return true;
+        }
+        let prefix = prefix(document, name);
+        if prefixes.iter().take(count).any(|other| *other == prefix) {
+            return false;
+        }
+        match prefixes.get_mut(count) {
+            Some(slot) => *slot = prefix,
+            None => return false,
+        }
+        name = document.after(name + 1);
+    }
+    false
+}
+
+/// The members of a small object, no two of one name, in the order of their names.
+struct Few {
+    /// With their prefixes.
+    members: [(u64, u32); FEW],
+    count: usize,
+    /// Whether they are written in that order.
+    ascend: bool,
+}
+
+impl Few {
+    /// None when there are too many, or two have the same name.
+    fn of(document: &Document<'_>, extent: Extent) -> Option<Self> {
+        let mut few = Self { members: [(0, 0); FEW], count: 0, ascend: true };
+        let mut name = extent.first;
+        while name < extent.next {
+            let mut inserted = (prefix(document, name), name);
+            for other in few.members.iter_mut().take(few.count) {
+                match compare(document, inserted, *other) {
+                    Ordering::Greater => {}
+                    Ordering::Equal => return None,
+                    Ordering::Less => {
+                        few.ascend = false;
+                        std::mem::swap(other, &mut inserted);
+                    }
+                }
+            }
+            *few.members.get_mut(few.count)? = inserted;
+            few.count += 1;
+            name = document.after(name + 1);
+        }
+        Some(few)
+    }
+}
+
+fn arrange_many(
+    document: &Document<'_>,
+    extent: Extent,
+    wanted: Wanted<'_>,
+    list: &mut Vec<Member>,
+) -> Arrangement {
+    let base = list.len();
+    let is_left_out = |name| wanted.without.iter().any(|out| document.string(name).is(out));
+    let order =
+        |a: u32, b: u32| compare(document, (prefix(document, a), a), (prefix(document, b), b));
+    let (mut ascending, mut complete) = (true, true);
     let mut next = extent.first;
     while next < extent.next {
         let name = next;
@@ -65,26 +140,25 @@ pub(super) fn arrange(
             complete = false;
             continue;
         }
-        let member = Member { prefix: prefix(document, name), place: name, name };
-        let before = list.get(base..).unwrap_or_default();
-        settled = settled
-            && if wanted.sorted {
-                before.last().is_none_or(|last| compare(last, &member).is_lt())
-            } else {
-                before.len() < FEW && before.iter().all(|other| other.prefix != member.prefix)
-            };
-        list.push(member);
+        let last = list.get(base..).and_then(<[Member]>::last);
+        ascending = ascending && last.is_none_or(|last| order(last.name, name).is_lt());
+        if list.len() == list.capacity() {
+            let left = (extent.next - name) as usize;
+            reserve_for_rest(list, (name - extent.first) as usize, left, left / 2);
+        }
+        list.push(Member { place: name, name });
     }
     let mut as_written = complete;
-    if !settled {
+    // Names that ascend are sorted, and no two are alike.
+    if !ascending {
         let members = list.get_mut(base..).unwrap_or_default();
-        members.sort_unstable_by(|a, b| compare(a, b).then(a.place.cmp(&b.place)));
+        members.sort_unstable_by(|a, b| order(a.name, b.name).then(a.place.cmp(&b.place)));
         // Of equal names the first stays, with the last value.
         let mut kept = base;
         for at in base..list.len() {
             let Some(&member) = list.get(at) else { break };
             match list.get_mut(base..kept).and_then(<[Member]>::last_mut) {
-                Some(same) if compare(same, &member).is_eq() => {
+                Some(same) if order(same.name, member.name).is_eq() => {
                     if !wanted.duplicates {
                         return Arrangement::Duplicate(member.name);
                     }
@@ -110,6 +184,12 @@ pub(super) fn arrange(
         return Arrangement::AsWritten;
     }
     Arrangement::Listed
+}
+
+/// The order of two names, of which the prefixes are known.
+#[inline]
+fn compare(document: &Document<'_>, a: (u64, u32), b: (u64, u32)) -> Ordering {
+    a.0.cmp(&b.0).then_with(|| document.string(a.1).compare(document.string(b.1)))
 }
 
 /// The first eight bytes of a name, as a number that orders names as their code points do.

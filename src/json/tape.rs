@@ -2,7 +2,8 @@
 //!
 //! A scalar has one entry, the offset of its first byte; what it is and where it ends the text
 //! tells. An array or object has a second entry, its [`Extent`], unless it is empty. The smallest
-//! values take two bytes of text (`1,`), so a tape is at most about three times its text.
+//! values take two bytes of text (`1,`, `[1],`), so a tape is at most three times its text; four
+//! times where there is nothing but brackets in brackets.
 
 /// Marks an array or object without anything in it; offsets stay below.
 const EMPTY: u32 = 1 << 31;
@@ -93,14 +94,10 @@ impl Tape {
         self.entries.push(start as u32);
     }
 
-    /// Makes room as if the rest of the text were like what has been read, with a little to spare:
-    /// doubling could take twice of what is needed.
     #[cold]
     fn grow(&mut self, start: usize, left: usize) {
-        let read = self.entries.len() as u64;
-        let expected = read * left as u64 / (start as u64).max(1);
-        let more = (expected + expected / 32).max(read / 8) + 16;
-        self.entries.reserve_exact(usize::try_from(more).unwrap_or(usize::MAX));
+        // No text goes on with more than three entries in four bytes.
+        reserve_for_rest(&mut self.entries, start, left, left / 4 * 3);
     }
 
     /// Appends an array or object, of which nothing is known yet.
@@ -140,6 +137,14 @@ impl Tape {
             *extent = packed;
         }
     }
+}
+
+/// Makes room as if the rest were like what has been read, `read` of `read + left`, with a little to
+/// spare, but for no more than `most`: doubling could take twice of what is needed.
+pub(super) fn reserve_for_rest<T>(list: &mut Vec<T>, read: usize, left: usize, most: usize) {
+    let expected = list.len() as u64 * left as u64 / (read as u64).max(1);
+    let expected = (expected + expected / 32).min(most as u64) as usize;
+    list.reserve_exact(expected.max(list.len() / 8) + 16);
 }
 
 #[cfg(test)]

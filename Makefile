@@ -1,6 +1,6 @@
 # edgememo. `make` lists what there is; the work is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test lint fmt build package bench fuzz deploy clean
+.PHONY: help setup dev test lint fmt build package bench bench-keys fuzz deploy clean
 
 # ARGS is passed on by dev and deploy: make deploy ARGS="--env staging"
 ARGS ?=
@@ -10,7 +10,7 @@ SECONDS ?= 30
 RUN := exec env PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install the tools and packages, at pinned versions; skips what is there
 	@scripts/setup.sh
@@ -38,6 +38,9 @@ package: setup ## build the npm package into pkg/ and print its size
 
 bench: build ## measure the built Worker on workerd
 	@$(RUN) node benches/run.mjs
+
+bench-keys: setup ## measure what a key costs, beside SHA-256 and JavaScript
+	@$(RUN) scripts/bench-keys.sh $(ARGS)
 
 fuzz: ## run the fuzz targets, SECONDS=30 each
 	@scripts/setup.sh fuzz

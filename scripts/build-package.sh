@@ -11,10 +11,10 @@ need_tools build-package "$WASM_BINDGEN" node_modules/.bin/wasm-opt
 CARGO_TARGET_DIR=$CARGO_TARGET_DIR/package
 
 # 1. Compile. Cargo decides what is stale, and its messages stand alone.
-cargo build --lib --release --locked --target "$WASM_TARGET" --features js
+cargo build --lib --profile npm --locked --target "$WASM_TARGET" --features js
 
 # 2. When cargo made nothing new and all else is the same, pkg/ is up to date.
-wasm=$CARGO_TARGET_DIR/$WASM_TARGET/release/edgememo.wasm
+wasm=$CARGO_TARGET_DIR/$WASM_TARGET/npm/edgememo.wasm
 sources="$wasm src/js docs/javascript.md LICENSE scripts/build-package.sh scripts/wasm.sh scripts/package.mjs scripts/lib/glue.mjs"
 made_by="wasm-bindgen $WASM_BINDGEN_VERSION, $(cksum <package-lock.json), $(cksum <Cargo.toml), $WASM_FEATURES, $CARGO_TARGET_DIR"
 stamp=pkg/.made-by

@@ -14,7 +14,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REPORTER = join(ROOT, "scripts/lib/tally-reporter.mjs");
 const MINUTE = 60_000;
 const WASM = ["--target", "wasm32-unknown-unknown", "--features", "worker"];
-const JS = ["--target", "wasm32-unknown-unknown", "--features", "js"];
+const JS = ["edgememo", "edgememo-bench-keys"].flatMap((name) => ["--package", name]);
+JS.push("--target", "wasm32-unknown-unknown", "--features", "edgememo/js");
 
 const scratch = mkdtempSync(join(tmpdir(), "edgememo-test-"));
 const colour = process.stdout.isTTY ? { CARGO_TERM_COLOR: "always", FORCE_COLOR: "1" } : {};

@@ -151,8 +151,7 @@ fn arrange_many(
     let mut as_written = complete;
     // Names that ascend are sorted, and no two are alike.
     if !ascending {
-        let members = list.get_mut(base..).unwrap_or_default();
-        members.sort_unstable_by(|a, b| order(a.name, b.name).then(a.place.cmp(&b.place)));
+        sort(list.get_mut(base..).unwrap_or_default(), &|a, b| order(a.name, b.name));
         // Of equal names the first stays, with the last value.
         let mut kept = base;
         for at in base..list.len() {
@@ -175,8 +174,7 @@ fn arrange_many(
         as_written = as_written && !wanted.sorted && kept == list.len();
         list.truncate(kept);
         if !wanted.sorted && !as_written {
-            let members = list.get_mut(base..).unwrap_or_default();
-            members.sort_unstable_by_key(|member| member.place);
+            sort(list.get_mut(base..).unwrap_or_default(), &|_, _| Ordering::Equal);
         }
     }
     if as_written {
@@ -184,6 +182,11 @@ fn arrange_many(
         return Arrangement::AsWritten;
     }
     Arrangement::Listed
+}
+
+/// Sorts members, equal ones by their place. One function for both orders, since sorting is much code.
+fn sort(members: &mut [Member], order: &dyn Fn(&Member, &Member) -> Ordering) {
+    members.sort_unstable_by(|a, b| order(a, b).then(a.place.cmp(&b.place)));
 }
 
 /// The order of two names, of which the prefixes are known.

@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use scheme::Scheme;
+
 #[path = "src/definition/compile.rs"]
 mod compile;
 #[allow(dead_code, reason = "some of it is for the Worker")]
 #[path = "src/definition/model.rs"]
 mod model;
+#[allow(dead_code, reason = "some of it is for keys")]
+#[path = "src/key/scheme.rs"]
+mod scheme;
 #[path = "src/template.rs"]
 mod template;
 #[path = "src/definition/variables.rs"]

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::codec::{self, DecodeError};
+use crate::codec::{self, DecodeError, Stored};
+use crate::key::Scheme;
 use crate::redis::{Command, Redis, RedisError, Reply};
 
 /// How long the cache may take, each from the start of its transport on.
@@ -34,8 +35,8 @@ pub struct Cache<R> {
 /// What a lookup found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// The output, as JSON text.
-    Hit(String),
+    /// The output.
+    Hit(Stored),
     /// Nothing, or nothing that can be used.
     Miss(Option<MissReason>),
 }
@@ -62,6 +63,8 @@ pub enum MissReason {
     NotUtf8,
     /// The value is not JSON.
     NotJson,
+    /// The value is no envelope of a known version.
+    NotEnvelope,
     /// The value is `null`, which is stored and never served.
     NullValue,
 }
@@ -79,6 +82,7 @@ impl MissReason {
             Self::NotBase64 => "not-base64",
             Self::NotUtf8 => "not-utf8",
             Self::NotJson => "not-json",
+            Self::NotEnvelope => "not-envelope",
             Self::NullValue => "null-value",
         }
     }
@@ -108,6 +112,7 @@ impl From<DecodeError> for MissReason {
             DecodeError::NotBase64 => Self::NotBase64,
             DecodeError::NotUtf8 => Self::NotUtf8,
             DecodeError::NotJson => Self::NotJson,
+            DecodeError::NotEnvelope => Self::NotEnvelope,
             DecodeError::Null => Self::NullValue,
         }
     }
@@ -151,6 +156,10 @@ pub struct Entry {
     pub output: String,
     /// For how many seconds, at least 1; None forever.
     pub ttl: Option<u64>,
+    /// How the key was made, on which the form of the value depends.
+    pub scheme: Scheme,
+    /// When the output was made, in milliseconds since 1970.
+    pub stored_at: u64,
 }
 
 impl<R: Redis> Cache<R> {
@@ -164,16 +173,16 @@ impl<R: Redis> Cache<R> {
         &self.redis
     }
 
-    /// Looks a key up: one `GET`.
-    pub async fn lookup(&self, key: &str) -> Lookup {
+    /// Looks a key of that scheme up: one `GET`.
+    pub async fn lookup(&self, key: &str, scheme: Scheme) -> Lookup {
         let replies = self.redis.execute(&[Command::get(key)], self.deadlines.lookup).await;
         let reply = match replies {
             Ok(replies) => replies.into_iter().next(),
             Err(error) => return Lookup::Miss(Some((&error).into())),
         };
         match reply {
-            Some(Reply::Text(stored)) => match codec::decode(&stored) {
-                Ok(output) => Lookup::Hit(output),
+            Some(Reply::Text(stored)) => match codec::read(&stored, scheme) {
+                Ok(stored) => Lookup::Hit(stored),
                 Err(error) => Lookup::Miss(Some(error.into())),
             },
             Some(Reply::Nil) => Lookup::Miss(None),
@@ -189,7 +198,10 @@ impl<R: Redis> Cache<R> {
 
     /// Writes an entry: one `SETEX`, or `SET` without a ttl.
     pub async fn store(&self, entry: &Entry) -> WriteOutcome {
-        let value = codec::encode(&entry.output);
+        let value = match entry.scheme {
+            Scheme::Dynamiq => codec::encode(&entry.output),
+            Scheme::Canonical => codec::seal(&entry.output, entry.stored_at, entry.ttl),
+        };
         let command = Command::store(&entry.key, &value, entry.ttl);
         let replies = self.redis.execute(&[command], self.deadlines.write).await;
         match replies.map(|replies| replies.into_iter().next()) {
@@ -221,18 +233,38 @@ mod tests {
     }
 
     fn entry(output: &str) -> Entry {
-        Entry { key: "k".to_owned(), output: output.to_owned(), ttl: Some(60) }
+        let (scheme, stored_at) = (Scheme::Dynamiq, 1000);
+        Entry { key: "k".to_owned(), output: output.to_owned(), ttl: Some(60), scheme, stored_at }
+    }
+
+    fn look_up(cache: &Cache<Memory>) -> Lookup {
+        block_on(cache.lookup("k", Scheme::Dynamiq))
+    }
+
+    fn hit(output: &str) -> Lookup {
+        Lookup::Hit(Stored { output: output.to_owned(), stored_at: None })
     }
 
     #[test]
     fn what_was_stored_is_found_until_it_expires() {
         let cache = cache();
-        assert_eq!(block_on(cache.lookup("k")), Lookup::Miss(None));
+        assert_eq!(look_up(&cache), Lookup::Miss(None));
         assert_eq!(block_on(cache.store(&entry("{\"a\": 1}"))), WriteOutcome::Stored);
-        assert_eq!(block_on(cache.lookup("k")), Lookup::Hit("{\"a\": 1}".to_owned()));
+        assert_eq!(look_up(&cache), hit("{\"a\": 1}"));
         cache.redis.advance(Duration::from_secs(60));
-        assert_eq!(block_on(cache.lookup("k")), Lookup::Miss(None));
+        assert_eq!(look_up(&cache), Lookup::Miss(None));
         assert_eq!(cache.redis.take_journal(), ["GET", "SETEX", "GET", "GET"]);
+    }
+
+    #[test]
+    fn under_a_canonical_key_is_an_envelope() {
+        let cache = cache();
+        let entry = Entry { scheme: Scheme::Canonical, ..entry("[1]") };
+        assert_eq!(block_on(cache.store(&entry)), WriteOutcome::Stored);
+        let stored = Stored { output: "[1]".to_owned(), stored_at: Some(1000) };
+        assert_eq!(block_on(cache.lookup("k", Scheme::Canonical)), Lookup::Hit(stored));
+        // The other scheme would never look there; what it would find is rubbish to it.
+        assert_eq!(look_up(&cache), Lookup::Miss(Some(MissReason::NotBase64)));
     }
 
     #[test]
@@ -240,10 +272,10 @@ mod tests {
         let cache = cache();
         for output in ["{}", "[]", "0", "false", "\"\""] {
             block_on(cache.store(&entry(output)));
-            assert_eq!(block_on(cache.lookup("k")), Lookup::Hit(output.to_owned()));
+            assert_eq!(look_up(&cache), hit(output));
         }
         block_on(cache.store(&entry("null")));
-        assert_eq!(block_on(cache.lookup("k")), Lookup::Miss(Some(MissReason::NullValue)));
+        assert_eq!(look_up(&cache), Lookup::Miss(Some(MissReason::NullValue)));
     }
 
     #[test]
@@ -265,7 +297,7 @@ mod tests {
         ] {
             let cache = cache();
             cache.redis.set_fault(Some(fault.clone()));
-            let Lookup::Miss(Some(found)) = block_on(cache.lookup("k")) else {
+            let Lookup::Miss(Some(found)) = look_up(&cache) else {
                 panic!("{fault:?} gave a hit or no reason")
             };
             assert_eq!(found.as_str(), reason, "{fault:?}");
@@ -296,6 +328,6 @@ mod tests {
         cache.redis.set_fault(Some(lost));
         assert_eq!(block_on(cache.store(&entry("1"))), WriteOutcome::TimedOut);
         cache.redis.set_fault(None);
-        assert_eq!(block_on(cache.lookup("k")), Lookup::Hit("1".to_owned()));
+        assert_eq!(look_up(&cache), hit("1"));
     }
 }

@@ -1,9 +1,31 @@
-//! Stored values: an output as JSON text in Base64, as Dynamiq writes and reads it.
+//! Stored values, in the form that goes with the scheme of the key.
+//!
+//! `dynamiq`: the output as JSON text in Base64, as Dynamiq writes and reads it.
+//!
+//! `canonical`: an envelope that says when it was stored and until when it is fresh, in milliseconds
+//! since 1970, `null` being forever. What is not known in it is passed over, so that it can grow.
+//!
+//! ```json
+//! {"v":1,"stored_at":1795000000000,"fresh_until":1795003600000,"body":{"content": "…"}}
+//! ```
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::json::{Dialect, is_null};
+use crate::json::{Dialect, Document, Item, Value, is_null};
+use crate::key::Scheme;
+
+/// The version of the envelope.
+const VERSION: &str = "1";
+
+/// An output that was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// As JSON text, as it was written.
+    pub output: String,
+    /// When, in milliseconds since 1970, where that is known.
+    pub stored_at: Option<u64>,
+}
 
 /// Why a stored value is not an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,17 +40,55 @@ pub enum DecodeError {
     /// The text is not JSON; `NaN` and `Infinity`, which Python writes, are not.
     #[error("the stored value is not JSON")]
     NotJson,
+    /// JSON, but no envelope of a version that is known.
+    #[error("the stored value is not an envelope of version {VERSION}")]
+    NotEnvelope,
     /// The output `null`, which Dynamiq stores and never serves.
     #[error("the stored value is null")]
     Null,
 }
 
-/// The value stored for an output, given as JSON text in Python's spelling.
+/// The value stored for an output, given as JSON text in Python's spelling, under a `dynamiq` key.
 pub fn encode(output: &str) -> String {
     STANDARD.encode(output)
 }
 
-/// The JSON text of the output in a stored value, as it was written.
+/// The value stored for an output, given as JSON text, under a `canonical` key. `ttl` in seconds.
+pub fn seal(output: &str, stored_at: u64, ttl: Option<u64>) -> String {
+    let fresh_until = match ttl {
+        Some(ttl) => stored_at.saturating_add(ttl.saturating_mul(1000)).to_string(),
+        None => "null".to_owned(),
+    };
+    format!(
+        "{{\"v\":{VERSION},\"stored_at\":{stored_at},\"fresh_until\":{fresh_until},\"body\":{output}}}"
+    )
+}
+
+/// The output in a stored value.
+pub fn read(stored: &str, scheme: Scheme) -> Result<Stored, DecodeError> {
+    match scheme {
+        Scheme::Dynamiq => decode(stored).map(|output| Stored { output, stored_at: None }),
+        Scheme::Canonical => open(stored),
+    }
+}
+
+fn open(stored: &str) -> Result<Stored, DecodeError> {
+    let document = Document::parse(stored, Dialect::STRICT).map_err(|_| DecodeError::NotJson)?;
+    let envelope = document.root();
+    let integer = |name| match envelope.get(name).map(Value::item) {
+        Some(Item::Integer(text)) => Some(text),
+        _ => None,
+    };
+    let body = envelope.get("body").filter(|_| integer("v") == Some(VERSION));
+    let body = body.ok_or(DecodeError::NotEnvelope)?;
+    if body.is_null() {
+        return Err(DecodeError::Null);
+    }
+    let stored_at = integer("stored_at").and_then(|text| text.parse().ok());
+    Ok(Stored { output: body.raw().to_owned(), stored_at })
+}
+
+/// The JSON text of the output in a value under a `dynamiq` key, as it was written.
 ///
 /// Base64 is read as Python reads it: characters outside the alphabet and everything after a
 /// complete padding are ignored.
@@ -100,6 +160,39 @@ mod tests {
         assert_eq!(decode(""), Err(DecodeError::NotJson));
         assert_eq!(decode(&encode("[NaN]")), Err(DecodeError::NotJson));
         assert_eq!(decode(&encode(" null ")), Err(DecodeError::Null));
+    }
+
+    #[test]
+    fn an_envelope_gives_back_what_was_sealed() {
+        let sealed = seal(r#"{"content": 1E400}"#, 1000, Some(60));
+        assert_eq!(
+            sealed,
+            r#"{"v":1,"stored_at":1000,"fresh_until":61000,"body":{"content": 1E400}}"#
+        );
+        let output = r#"{"content": 1E400}"#.to_owned();
+        let stored = Stored { output, stored_at: Some(1000) };
+        assert_eq!(read(&sealed, Scheme::Canonical), Ok(stored));
+        assert!(seal("1", 5, None).contains(r#""fresh_until":null,"#));
+        // What a later version adds is no obstacle, and what it lacks is not made up.
+        let read = read(r#"{"usage":{},"body":[1],"v":1}"#, Scheme::Canonical);
+        assert_eq!(read, Ok(Stored { output: "[1]".to_owned(), stored_at: None }));
+    }
+
+    #[test]
+    fn what_is_no_envelope_says_why() {
+        for (stored, error) in [
+            ("", DecodeError::NotJson),
+            ("eyJ9", DecodeError::NotJson),
+            (r#"{"v":1,"body":NaN}"#, DecodeError::NotJson),
+            ("[]", DecodeError::NotEnvelope),
+            (r#"{"body":1}"#, DecodeError::NotEnvelope),
+            (r#"{"v":1}"#, DecodeError::NotEnvelope),
+            (r#"{"v":2,"body":1}"#, DecodeError::NotEnvelope),
+            (r#"{"v":"1","body":1}"#, DecodeError::NotEnvelope),
+            (r#"{"v":1,"body":null}"#, DecodeError::Null),
+        ] {
+            assert_eq!(read(stored, Scheme::Canonical), Err(error), "{stored}");
+        }
     }
 
     proptest! {

@@ -47,7 +47,7 @@
 //!     }
 //!
 //!     fn caching(&self) -> CachingConfig {
-//!         CachingConfig { enabled: true }
+//!         CachingConfig { enabled: true, ..CachingConfig::default() }
 //!     }
 //!
 //!     async fn execute(&self, _input: Value<'_>) -> Result<String, NodeError> {

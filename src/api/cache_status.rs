@@ -10,9 +10,10 @@ pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
     let mut value = String::from(match report {
         CacheReport::Hit { .. } => "edgememo; hit",
         CacheReport::Miss { .. } => "edgememo; fwd=miss",
-        CacheReport::NotReached | CacheReport::NoCacheConfig | CacheReport::CachingDisabled => {
-            "edgememo; fwd=bypass"
-        }
+        CacheReport::NotReached
+        | CacheReport::NoCacheConfig
+        | CacheReport::CachingDisabled
+        | CacheReport::NoKey(_) => "edgememo; fwd=bypass",
     });
     // Why a lookup failed says more than that a write will be tried.
     let detail = report.reason().or(report.is_store_scheduled().then_some("store-scheduled"));
@@ -56,7 +57,7 @@ mod tests {
     fn each_report_has_its_value() {
         let timeout = Some(MissReason::Timeout);
         for (report, value) in [
-            (CacheReport::Hit { key: "k".to_owned() }, "edgememo; hit"),
+            (CacheReport::Hit { key: "k".to_owned(), age: None }, "edgememo; hit"),
             (miss(None, None), "edgememo; fwd=miss; detail=store-scheduled"),
             (miss(timeout, None), "edgememo; fwd=miss; detail=redis-timeout"),
             (miss(None, Some(NotStored::TtlZero)), "edgememo; fwd=miss; detail=ttl-zero"),
@@ -64,6 +65,7 @@ mod tests {
             (CacheReport::NotReached, "edgememo; fwd=bypass"),
             (CacheReport::NoCacheConfig, "edgememo; fwd=bypass; detail=no-cache-config"),
             (CacheReport::CachingDisabled, "edgememo; fwd=bypass; detail=caching-disabled"),
+            (CacheReport::NoKey("lone-surrogate"), "edgememo; fwd=bypass; detail=lone-surrogate"),
         ] {
             assert_eq!(cache_status(&report, false), value);
         }
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_key_cannot_leave_its_quotes() {
-        let hit = CacheReport::Hit { key: "a\"; hit\\ é%\n".to_owned() };
+        let hit = CacheReport::Hit { key: "a\"; hit\\ é%\n".to_owned(), age: None };
         let value = cache_status(&hit, true);
         assert_eq!(value, r#"edgememo; hit; key="a%22;%20hit%5C%20%C3%A9%25%0A""#);
     }

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_hit_has_the_members_of_the_design() {
-        let hit = CacheReport::Hit { key: "my-app:a:b:c".to_owned() };
+        let hit = CacheReport::Hit { key: "my-app:a:b:c".to_owned(), age: None };
         let finished = finished(Ok(r#"{"content": 1E400}"#.to_owned()), hit);
         let result =
             RunnableResult { run_id: "id", input: "{ }", finished: &finished, trace: None };

@@ -13,6 +13,8 @@ mod variables;
 #[cfg(test)]
 pub(crate) use variables::required_parameters;
 
+use crate::key::Scheme;
+
 pub use model::{
     CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role,
     Setting,

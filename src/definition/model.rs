@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Scheme;
+
 /// Everything that is deployed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definitions {
@@ -26,12 +28,14 @@ pub struct Node {
     pub llm: Llm,
 }
 
-/// Dynamiq's `CachingConfig`: whether the node opts in.
+/// Dynamiq's `CachingConfig`: whether the node opts in; and how its keys are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CachingConfig {
     /// Off by default.
     pub enabled: bool,
+    /// `dynamiq` by default.
+    pub key: Scheme,
 }
 
 /// Dynamiq's `ErrorHandling`, as far as the edge knows it.

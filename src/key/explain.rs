@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::{KeyError, KeyRequest, LEFT_OUT, Scheme, cache_key};
+use super::{KeyError, KeyRequest, LEFT_OUT, Scheme, cache_key, spelling};
 use crate::json::{
     Dialect, Document, Item, Order, Spelling, Str, Value, Values, spell, spell_without,
     write_string,
@@ -93,7 +93,7 @@ pub enum DifferenceKind {
 
 /// One of two requests has no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("request {side}: {error}")]
+#[error("{side}.{error}")]
 pub struct ExplainError {
     /// `a` or `b`.
     pub side: char,
@@ -150,9 +150,7 @@ pub fn explain(a: &KeyRequest<'_>, b: &KeyRequest<'_>) -> Result<Explanation, Ex
     let none = Document::parse("{}", Dialect::STRICT).ok();
     let none = none.as_ref().map(Document::root);
     compare(scheme, Component::Kwargs, a.kwargs.or(none), b.kwargs.or(none), &mut found);
-    if scheme == Scheme::Canonical {
-        compare(scheme, Component::Definition, a.definition, b.definition, &mut found);
-    }
+    compare(scheme, Component::Definition, hashed_definition(a), hashed_definition(b), &mut found);
     let (a, b) = sides;
     let Found { differences, truncated } = found;
     Ok(Explanation { equal: a.key == b.key, a, b, differences, truncated })
@@ -162,18 +160,20 @@ fn side(request: &KeyRequest<'_>) -> Result<Side, KeyError> {
     let key = cache_key(request)?;
     let text = |component: Component, value: Option<Value<'_>>| match value {
         None => Ok("{}".to_owned()),
-        Some(value) => spell_without(value, component.left_out(), request.scheme.spelling())
+        Some(value) => spell_without(value, component.left_out(), spelling(request.scheme))
             .map_err(|refusal| KeyError::NotCanonical { component, refusal }),
     };
     let input = text(Component::Input, Some(request.input))?;
     let kwargs = text(Component::Kwargs, request.kwargs)?;
-    let definition = match request.definition {
-        Some(definition) if request.scheme == Scheme::Canonical => {
-            Some(text(Component::Definition, Some(definition))?)
-        }
-        _ => None,
-    };
+    let definition = hashed_definition(request)
+        .map(|definition| text(Component::Definition, Some(definition)))
+        .transpose()?;
     Ok(Side { key, input, kwargs, definition })
+}
+
+/// The definition, where the scheme knows it.
+fn hashed_definition<'a>(request: &KeyRequest<'a>) -> Option<Value<'a>> {
+    request.definition.filter(|_| request.scheme == Scheme::Canonical)
 }
 
 /// What has been found so far.
@@ -221,7 +221,7 @@ fn compare<'a>(
     b: Option<Value<'a>>,
     found: &mut Found,
 ) {
-    let (spelling, left_out) = (scheme.spelling(), component.left_out());
+    let (spelling, left_out) = (spelling(scheme), component.left_out());
     let mut pairs = vec![Pair { path: "$".to_owned(), a, b, spelling, left_out }];
     while let Some(pair) = pairs.pop()
         && !found.truncated
@@ -238,8 +238,10 @@ fn compare<'a>(
             (Some(Item::Array(a)), Some(Item::Array(b))) => element_pairs(&pair, a, b, &mut pairs),
             _ => {
                 let text = |value: Option<Value<'_>>| {
-                    // That both have a spelling is known by now.
-                    value.map(|value| spell(value, pair.spelling).unwrap_or_default())
+                    // Of two schemes the first may refuse what the second takes: it is shown as it
+                    // was written.
+                    let raw = |value: Value<'_>| value.raw().to_owned();
+                    value.map(|value| spell(value, pair.spelling).unwrap_or_else(|_| raw(value)))
                 };
                 let (a, b) = (text(pair.a), text(pair.b));
                 if a != b {
@@ -435,9 +437,27 @@ mod tests {
                 "definition $ OnlyInB  3",
             ]
         );
-        assert_eq!(differences(GIVEN, a), [r#"scheme $ Value "dynamiq" "canonical""#]);
         let definition = Some("3");
         assert_eq!(differences(GIVEN, Given { definition, ..GIVEN }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn two_schemes_are_compared_by_the_first_one_s_rules() {
+        let canonical = Given { scheme: Scheme::Canonical, definition: Some("3"), ..GIVEN };
+        let schemes = r#"scheme $ Value "dynamiq" "canonical""#;
+        assert_eq!(differences(GIVEN, canonical), [schemes, "definition $ OnlyInB  3"]);
+        let a = Given { input: r#"{"n":1.0,"x":1}"#, ..canonical };
+        let input = r#"{"n":1,"x":NaN,"y":{"a":1,"a":2}}"#;
+        let b = Given { input, definition: Some("4"), ..GIVEN };
+        assert_eq!(
+            differences(a, b),
+            [
+                r#"scheme $ Value "canonical" "dynamiq""#,
+                "input $.x Value 1 NaN",
+                r#"input $.y OnlyInB  {"a":1,"a":2}"#,
+                "definition $ OnlyInA 3 ",
+            ]
+        );
     }
 
     #[test]
@@ -469,7 +489,7 @@ mod tests {
     #[test]
     fn a_request_without_a_key_is_named() {
         let error = explained(GIVEN, Given { input: "[]", ..GIVEN }).unwrap_err();
-        assert_eq!(error.to_string(), "request b: input has to be an object, not an array");
+        assert_eq!(error.to_string(), "b.input has to be an object, not an array");
     }
 
     #[test]

@@ -20,10 +20,12 @@
 //! ```
 
 mod explain;
+mod scheme;
 
 pub use explain::{
     Component, Difference, DifferenceKind, ExplainError, Explanation, Side, explain,
 };
+pub use scheme::Scheme;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
@@ -35,47 +37,17 @@ const LEFT_OUT: [&str; 5] = ["config", "run_id", "parent_run_id", "wf_run_id", "
 /// Keywords that collide with the parameters of Dynamiq's cache functions: refused.
 const REFUSED: [&str; 3] = ["self", "entity_id", "input_data"];
 
-/// The last part of a canonical key. Whoever changes what is hashed changes it too.
+/// The last part of a canonical key. Whoever changes what is hashed changes it too, and adds a file
+/// beside `tests/vectors/canonical.json`, which has what this version hashes.
 const CANONICAL_VERSION: &str = "v1";
 /// What stands for itself in a part of a canonical key: RFC 3986's unreserved characters.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How a key is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Scheme {
-    /// Bit for bit Dynamiq's Python library.
-    ///
-    /// `[{namespace}:]{entity_id}:{sha256(input)}:{sha256(kwargs)}`, hashed over Python's spelling
-    /// with sorted members. Namespace and entity id are written as they are, so a `:` in them can
-    /// make two pairs look alike (`a:b` + `c`, `a` + `b:c`).
-    #[default]
-    Dynamiq,
-    /// One key for one meaning, whoever spelled it, and another for another definition.
-    ///
-    /// `[{namespace}:]{entity_id}:{sha256(input)}:{sha256(kwargs and definition)}:v1`, hashed over
-    /// the canonical spelling. Namespace and entity id are percent-encoded.
-    Canonical,
-}
-
-impl Scheme {
-    /// The name in definitions and in JavaScript.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dynamiq => "dynamiq",
-            Self::Canonical => "canonical",
-        }
-    }
-
-    /// The scheme of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Dynamiq, Self::Canonical].into_iter().find(|scheme| scheme.as_str() == name)
-    }
-
-    fn spelling(self) -> Spelling {
-        match self {
-            Self::Dynamiq => Spelling::Python(Order::SortedOutsideArrays),
-            Self::Canonical => Spelling::Canonical,
-        }
+/// How a scheme writes what it hashes.
+fn spelling(scheme: Scheme) -> Spelling {
+    match scheme {
+        Scheme::Dynamiq => Spelling::Python(Order::SortedOutsideArrays),
+        Scheme::Canonical => Spelling::Canonical,
     }
 }
 
@@ -111,7 +83,7 @@ pub enum KeyError {
     #[error("kwargs.{0} is a reserved name")]
     ReservedKeyword(&'static str),
     /// Something has no canonical spelling.
-    #[error("the canonical scheme does not take {}, which {component} has at byte {}",
+    #[error("{component} has {} at byte {}, which the canonical scheme does not take",
         .refusal.kind, .refusal.position)]
     NotCanonical {
         /// In which part of the request.
@@ -185,7 +157,7 @@ pub fn cache_key(request: &KeyRequest<'_>) -> Result<String, KeyError> {
 
 /// The text that a scheme hashes for a value.
 pub fn canonicalize(value: Value<'_>, scheme: Scheme) -> Result<String, Refusal> {
-    spell(value, scheme.spelling())
+    spell(value, spelling(scheme))
 }
 
 fn hash(
@@ -194,7 +166,7 @@ fn hash(
 ) -> Result<[u8; 32], KeyError> {
     let mut hasher = Sha256::new();
     let mut sink = |piece: &[u8]| hasher.update(piece);
-    let mut writer = Writer::new(scheme.spelling(), &mut sink);
+    let mut writer = Writer::new(spelling(scheme), &mut sink);
     write(&mut writer)?;
     writer.finish();
     Ok(hasher.finalize().into())
@@ -335,22 +307,22 @@ mod tests {
         for (given, message, code) in [
             (
                 Given { input: r#"{"a":1,"\u0061":2}"#, ..canonical },
-                "the canonical scheme does not take two members of one name, which input has at byte 7",
+                "input has two members of one name at byte 7, which the canonical scheme does not take",
                 "duplicate-name",
             ),
             (
                 Given { kwargs: r#"{"a":"x\ud800"}"#, ..canonical },
-                "the canonical scheme does not take a lone surrogate, which kwargs has at byte 7",
+                "kwargs has a lone surrogate at byte 7, which the canonical scheme does not take",
                 "lone-surrogate",
             ),
             (
                 Given { definition: Some("[1e9999999]"), ..canonical },
-                "the canonical scheme does not take a number with an exponent beyond ±999999, which definition has at byte 1",
+                "definition has a number with an exponent beyond ±999999 at byte 1, which the canonical scheme does not take",
                 "exponent-out-of-range",
             ),
             (
                 Given { input: r#"{"a":[NaN]}"#, ..canonical },
-                "the canonical scheme does not take NaN or Infinity, which input has at byte 6",
+                "input has NaN or Infinity at byte 6, which the canonical scheme does not take",
                 "non-finite-number",
             ),
         ] {

@@ -3,8 +3,10 @@
 use super::{Callbacks, Node, NodeError};
 use crate::cache::{Cache, Entry, Lookup, MissReason};
 use crate::clock;
+use crate::codec::Stored;
 use crate::config::RedisCacheConfig;
-use crate::json::Value;
+use crate::definition::CachingConfig;
+use crate::json::{Dialect, Document, Value};
 use crate::key::{KeyError, KeyRequest, Scheme, cache_key, check_kwargs};
 use crate::redis::Redis;
 
@@ -56,10 +58,14 @@ pub enum CacheReport {
     NoCacheConfig,
     /// The node does not opt in.
     CachingDisabled,
+    /// There is no canonical key for what the run was given: the code of the reason.
+    NoKey(&'static str),
     /// The output came from the cache.
     Hit {
         /// Where it was.
         key: String,
+        /// How many seconds ago it was stored, where that is known.
+        age: Option<u64>,
     },
     /// It did not.
     Miss {
@@ -99,7 +105,7 @@ pub async fn run<N: Node, R: Redis>(
     callbacks: &impl Callbacks,
 ) -> Finished {
     let finished = match node.validate(&run).and_then(|()| key_of(node, run)) {
-        Ok(key) => look_up_or_execute(node, run, key, cache, callbacks).await,
+        Ok(keyed) => look_up_or_execute(node, run, keyed, cache, callbacks).await,
         Err(error) => Finished::refused(error),
     };
     // 6.
@@ -113,23 +119,25 @@ pub async fn run<N: Node, R: Redis>(
 async fn look_up_or_execute<N: Node, R: Redis>(
     node: &N,
     run: Run<'_>,
-    key: Option<String>,
+    keyed: Keyed<'_>,
     cache: &Cache<R>,
     callbacks: &impl Callbacks,
 ) -> Finished {
     // 2.
     callbacks.on_node_start(node.id());
     // 3.
+    let scheme = node.caching().key;
     let (mut reason, mut lookup_ms) = (None, None);
-    if let Some(key) = &key {
+    if let Keyed::Under { key, .. } = &keyed {
         let started = clock::now_ms();
-        let lookup = cache.lookup(key).await;
+        let lookup = cache.lookup(key, scheme).await;
         lookup_ms = Some(clock::now_ms().saturating_sub(started));
         match lookup {
-            Lookup::Hit(output) => {
+            Lookup::Hit(Stored { output, stored_at }) => {
+                let age = stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000);
                 return Finished {
                     result: Ok(output),
-                    cache: CacheReport::Hit { key: key.clone() },
+                    cache: CacheReport::Hit { key: key.clone(), age },
                     write: None,
                     lookup_ms,
                     execute_ms: None,
@@ -148,15 +156,16 @@ async fn look_up_or_execute<N: Node, R: Redis>(
         Err(_) => callbacks.on_node_execute_error(node.id()),
     }
     // 5.
-    let (cache, write) = match (key, run.cache) {
-        (_, None) => (CacheReport::NoCacheConfig, None),
-        (None, Some(_)) => (CacheReport::CachingDisabled, None),
-        (Some(key), Some(config)) => {
+    let (cache, write) = match keyed {
+        Keyed::Nowhere(report) => (report, None),
+        Keyed::Under { key, config } => {
             let admitted = admit(&result, config, reason);
             let write = admitted.as_ref().ok().map(|output| Entry {
                 key: key.clone(),
                 output: (*output).clone(),
                 ttl: config.ttl,
+                scheme,
+                stored_at: clock::now_ms(),
             });
             (CacheReport::Miss { key, reason, not_stored: admitted.err() }, write)
         }
@@ -180,25 +189,51 @@ fn admit<'r>(
     Ok(output)
 }
 
+/// Where a run looks for its output, and puts it.
+enum Keyed<'a> {
+    Under {
+        key: String,
+        config: &'a RedisCacheConfig,
+    },
+    /// Nowhere, and why.
+    Nowhere(CacheReport),
+}
+
 /// The key, when both switches are on.
-fn key_of<N: Node>(node: &N, run: Run<'_>) -> Result<Option<String>, NodeError> {
+fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, NodeError> {
     let invalid = |error: KeyError| NodeError::Validation(error.to_string());
     // Keywords that cannot be hashed are refused with and without a cache: a request does not
     // become valid by turning a switch.
     check_kwargs(run.kwargs).map_err(invalid)?;
-    match run.cache {
-        Some(config) if node.caching().enabled => {
-            let request = KeyRequest {
-                scheme: Scheme::Dynamiq,
-                namespace: config.namespace.as_deref(),
-                entity_id: node.id(),
-                input: run.input,
-                kwargs: run.kwargs,
-                definition: None,
-            };
-            cache_key(&request).map(Some).map_err(invalid)
+    let CachingConfig { enabled, key: scheme } = node.caching();
+    let Some(config) = run.cache else { return Ok(Keyed::Nowhere(CacheReport::NoCacheConfig)) };
+    if !enabled {
+        return Ok(Keyed::Nowhere(CacheReport::CachingDisabled));
+    }
+    let definition = match scheme {
+        Scheme::Dynamiq => None,
+        Scheme::Canonical => node.definition(),
+    };
+    let definition = match definition.map(|text| Document::parse(text, Dialect::STRICT)).transpose()
+    {
+        Ok(definition) => definition,
+        Err(error) => return Ok(Keyed::Nowhere(CacheReport::NoKey(error.kind.code()))),
+    };
+    let request = KeyRequest {
+        scheme,
+        namespace: config.namespace.as_deref(),
+        entity_id: node.id(),
+        input: run.input,
+        kwargs: run.kwargs,
+        definition: definition.as_ref().map(Document::root),
+    };
+    match cache_key(&request) {
+        Ok(key) => Ok(Keyed::Under { key, config }),
+        // What the scheme cannot tell apart runs all the same.
+        Err(error @ KeyError::NotCanonical { .. }) => {
+            Ok(Keyed::Nowhere(CacheReport::NoKey(error.code())))
         }
-        _ => Ok(None),
+        Err(error) => Err(invalid(error)),
     }
 }
 
@@ -208,15 +243,17 @@ impl CacheReport {
         match self {
             Self::Hit { .. } => "hit",
             Self::Miss { .. } => "miss",
-            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled => "bypass",
+            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => {
+                "bypass"
+            }
         }
     }
 
     /// The key, when there is one.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Hit { key } | Self::Miss { key, .. } => Some(key),
-            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled => None,
+            Self::Hit { key, .. } | Self::Miss { key, .. } => Some(key),
+            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => None,
         }
     }
 
@@ -225,9 +262,18 @@ impl CacheReport {
         match self {
             Self::NoCacheConfig => Some("no-cache-config"),
             Self::CachingDisabled => Some("caching-disabled"),
+            Self::NoKey(code) => Some(code),
             Self::Miss { reason: Some(reason), .. } => Some(reason.as_str()),
             Self::Miss { not_stored: Some(NotStored::TtlZero), .. } => Some("ttl-zero"),
             Self::NotReached | Self::Hit { .. } | Self::Miss { .. } => None,
+        }
+    }
+
+    /// How many seconds ago the output was stored, where that is known.
+    pub fn age(&self) -> Option<u64> {
+        match self {
+            Self::Hit { age, .. } => *age,
+            _ => None,
         }
     }
 
@@ -259,6 +305,7 @@ mod tests {
     /// Counts its executions; fails when told to.
     struct Counting {
         enabled: bool,
+        key: Scheme,
         executed: Cell<u32>,
         failing: Cell<bool>,
     }
@@ -269,7 +316,11 @@ mod tests {
         }
 
         fn caching(&self) -> CachingConfig {
-            CachingConfig { enabled: self.enabled }
+            CachingConfig { enabled: self.enabled, key: self.key }
+        }
+
+        fn definition(&self) -> Option<&str> {
+            Some(r#"{"model":"a"}"#)
         }
 
         fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {
@@ -298,7 +349,12 @@ mod tests {
     impl Setup {
         fn new() -> Self {
             Self {
-                node: Counting { enabled: true, executed: Cell::new(0), failing: Cell::new(false) },
+                node: Counting {
+                    enabled: true,
+                    key: Scheme::Dynamiq,
+                    executed: Cell::new(0),
+                    failing: Cell::new(false),
+                },
                 cache: Cache::new(Memory::new(), Deadlines::default()),
                 config: Some(RedisCacheConfig { namespace: None, ttl: Some(60) }),
             }
@@ -358,6 +414,42 @@ mod tests {
         assert!(matches!(finished.result, Err(NodeError::Validation(_))));
         assert_eq!(events, ["node_error"]);
         assert_eq!(setup.node.executed.get(), 0);
+        assert!(setup.cache.redis().take_journal().is_empty());
+    }
+
+    fn canonical() -> Setup {
+        let node = Counting { key: Scheme::Canonical, ..Setup::new().node };
+        Setup { node, ..Setup::new() }
+    }
+
+    #[test]
+    fn a_canonical_entry_is_found_however_the_input_is_spelled_and_tells_its_age() {
+        let setup = canonical();
+        let (first, _) = setup.run(r#"{"text": "hello", "n": [{"b": 1.0, "a": 2}]}"#);
+        assert!(first.cache.key().is_some_and(|key| key.ends_with(":v1")));
+        assert_eq!((first.cache.is_hit(), first.cache.age()), (false, None));
+        let (second, _) = setup.run(r#"{"n": [{"a": 20e-1, "b": 1}], "text": "\u0068ello"}"#);
+        assert!(second.cache.is_hit());
+        assert!(second.cache.age().is_some_and(|seconds| seconds < 60));
+        assert_eq!(second.result.as_deref(), Ok("{\"n\": 1}"));
+        // The other scheme looks elsewhere.
+        let dynamiq = Setup { cache: setup.cache, ..Setup::new() };
+        assert!(!dynamiq.run(INPUT).0.cache.is_hit());
+    }
+
+    #[test]
+    fn what_has_no_canonical_key_runs_without_the_cache() {
+        let setup = canonical();
+        for (input, reason) in [
+            (r#"{"text": 1, "text": 2}"#, "duplicate-name"),
+            (r#"{"text": "\ud800"}"#, "lone-surrogate"),
+            (r#"{"text": 1e1000000}"#, "exponent-out-of-range"),
+        ] {
+            let (finished, _) = setup.run(input);
+            assert!(finished.result.is_ok() && finished.write.is_none());
+            let report = finished.cache;
+            assert_eq!((report.status(), report.reason()), ("bypass", Some(reason)));
+        }
         assert!(setup.cache.redis().take_journal().is_empty());
     }
 

@@ -14,53 +14,34 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a provider's error message is passed on.
 const MAX_MESSAGE_CHARS: usize = 300;
 
+/// Where a node sends its requests.
+#[derive(Debug)]
+pub struct Provider {
+    url: String,
+    api_key: Secret,
+    fingerprint: String,
+}
+
+impl Provider {
+    /// The provider of a node, with the base URL and the key of its connection.
+    pub fn new(definition: &definition::Node, url: String, api_key: Secret) -> Self {
+        let fingerprint = fingerprint(definition, &url);
+        Self { url, api_key, fingerprint }
+    }
+}
+
 /// A node of the type `dynamiq.nodes.llms.OpenAI`.
 #[derive(Debug)]
 pub struct OpenAi<'a, H> {
     definition: &'a definition::Node,
+    provider: &'a Provider,
     http: H,
-    url: &'a str,
-    api_key: &'a Secret,
 }
 
 impl<'a, H: HttpClient> OpenAi<'a, H> {
-    /// A node as defined, with its connection's base URL and key.
-    pub fn new(
-        definition: &'a definition::Node,
-        http: H,
-        url: &'a str,
-        api_key: &'a Secret,
-    ) -> Self {
-        Self { definition, http, url, api_key }
-    }
-
-    fn request_body(&self, input: Value<'_>) -> Result<String, NodeError> {
-        let llm = &self.definition.llm;
-        let mut body = String::from("{\"model\":");
-        write_string(&mut body, &llm.model);
-        body.push_str(",\"messages\":");
-        body.push_str(&prompt::render_messages(&llm.prompt, input)?);
-        let mut number = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                body.push_str(&format!(",\"{name}\":{value}"));
-            }
-        };
-        number("temperature", llm.temperature.map(|value| value.to_string()));
-        number("max_tokens", llm.max_tokens.map(|value| value.to_string()));
-        number("top_p", llm.top_p.map(|value| value.to_string()));
-        number("seed", llm.seed.map(|value| value.to_string()));
-        if let Some(stop) = &llm.stop {
-            body.push_str(",\"stop\":[");
-            for (index, text) in stop.iter().enumerate() {
-                if index > 0 {
-                    body.push(',');
-                }
-                write_string(&mut body, text);
-            }
-            body.push(']');
-        }
-        body.push('}');
-        Ok(body)
+    /// A node as defined, with its provider.
+    pub fn new(definition: &'a definition::Node, provider: &'a Provider, http: H) -> Self {
+        Self { definition, provider, http }
     }
 
     /// What a provider's refusal says, shortened and without the key.
@@ -75,7 +56,7 @@ impl<'a, H: HttpClient> OpenAi<'a, H> {
         let message = match said {
             Some(said) => {
                 let said: String =
-                    self.api_key.redact(&said).chars().take(MAX_MESSAGE_CHARS).collect();
+                    self.provider.api_key.redact(&said).chars().take(MAX_MESSAGE_CHARS).collect();
                 format!("the provider answered with status {status}: {said}")
             }
             None => format!("the provider answered with status {status}"),
@@ -93,6 +74,10 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
         self.definition.caching
     }
 
+    fn definition(&self) -> Option<&str> {
+        Some(&self.provider.fingerprint)
+    }
+
     fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {
         // Dynamiq's LLM nodes act on these; to pass over them would store another call's answer
         // under the key that Python reads.
@@ -107,11 +92,12 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
     }
 
     async fn execute(&self, input: Value<'_>) -> Result<String, NodeError> {
-        let body = self.request_body(input)?;
+        let llm = &self.definition.llm;
+        let body = request_body(llm, &prompt::render_messages(&llm.prompt, input)?);
         let deadline = Duration::from_secs_f64(self.definition.error_handling.timeout_seconds);
         let request = Request {
-            url: &format!("{}/chat/completions", self.url.trim_end_matches('/')),
-            bearer: Some(self.api_key),
+            url: &format!("{}/chat/completions", self.provider.url.trim_end_matches('/')),
+            bearer: Some(&self.provider.api_key),
             body: &body,
             deadline,
             max_response_bytes: MAX_ANSWER_BYTES,
@@ -133,6 +119,60 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
             )
         })
     }
+}
+
+/// What a node asks of a provider, before an input is filled in: another model, prompt, parameter or
+/// base URL gives another text. The key of the provider is no part of it.
+fn fingerprint(node: &definition::Node, url: &str) -> String {
+    let mut messages = String::from("[");
+    for message in &node.llm.prompt.messages {
+        if messages.len() > 1 {
+            messages.push(',');
+        }
+        messages.push_str("{\"content\":");
+        write_string(&mut messages, &message.content);
+        messages.push_str(",\"role\":");
+        write_string(&mut messages, message.role.as_str());
+        messages.push_str(if message.is_static { ",\"static\":true}" } else { "}" });
+    }
+    messages.push(']');
+    let mut text = String::from("{\"type\":");
+    write_string(&mut text, &node.node_type);
+    text.push_str(",\"url\":");
+    write_string(&mut text, url);
+    text.push_str(",\"request\":");
+    text.push_str(&request_body(&node.llm, &messages));
+    text.push('}');
+    text
+}
+
+/// The body of a request, given its messages as JSON text.
+fn request_body(llm: &definition::Llm, messages: &str) -> String {
+    let mut body = String::from("{\"model\":");
+    write_string(&mut body, &llm.model);
+    body.push_str(",\"messages\":");
+    body.push_str(messages);
+    let mut number = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            body.push_str(&format!(",\"{name}\":{value}"));
+        }
+    };
+    number("temperature", llm.temperature.map(|value| value.to_string()));
+    number("max_tokens", llm.max_tokens.map(|value| value.to_string()));
+    number("top_p", llm.top_p.map(|value| value.to_string()));
+    number("seed", llm.seed.map(|value| value.to_string()));
+    if let Some(stop) = &llm.stop {
+        body.push_str(",\"stop\":[");
+        for (index, text) in stop.iter().enumerate() {
+            if index > 0 {
+                body.push(',');
+            }
+            write_string(&mut body, text);
+        }
+        body.push(']');
+    }
+    body.push('}');
+    body
 }
 
 /// Dynamiq's output of a chat completion: `{"content": …}`.
@@ -187,12 +227,12 @@ mod tests {
     }
 
     /// Answers every request with the same, and keeps what was asked.
-    struct Provider {
+    struct Upstream {
         answer: Result<Response, HttpError>,
         asked: RefCell<Vec<(String, String, String, Duration)>>,
     }
 
-    impl HttpClient for Provider {
+    impl HttpClient for Upstream {
         async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
             let bearer = request.bearer.map(|key| key.expose().to_owned()).unwrap_or_default();
             let (url, body) = (request.url.to_owned(), request.body.to_owned());
@@ -207,7 +247,7 @@ mod tests {
             id: "summarizer".to_owned(),
             name: None,
             node_type: "dynamiq.nodes.llms.OpenAI".to_owned(),
-            caching: CachingConfig { enabled: true },
+            caching: CachingConfig { enabled: true, ..CachingConfig::default() },
             error_handling: definition::ErrorHandling { timeout_seconds: 1.5 },
             llm: definition::Llm {
                 model: "gpt".to_owned(),
@@ -229,16 +269,18 @@ mod tests {
         }
     }
 
-    fn execute(provider: &Provider) -> Result<String, NodeError> {
-        let (node, key) = (node(), Secret::new("CANARY"));
-        let llm = OpenAi::new(&node, provider, "https://api.example/v1/", &key);
+    fn execute(provider: &Upstream) -> Result<String, NodeError> {
+        let node = node();
+        let url = "https://api.example/v1/".to_owned();
+        let settings = Provider::new(&node, url, Secret::new("CANARY"));
+        let llm = OpenAi::new(&node, &settings, provider);
         let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();
         block_on(llm.execute(input.root()))
     }
 
-    fn answering(status: u16, body: &str) -> Provider {
+    fn answering(status: u16, body: &str) -> Upstream {
         let answer = Ok(Response { status, body: body.into() });
-        Provider { answer, asked: RefCell::default() }
+        Upstream { answer, asked: RefCell::default() }
     }
 
     #[test]
@@ -255,6 +297,39 @@ mod tests {
     }
 
     #[test]
+    fn every_change_of_what_is_asked_changes_the_fingerprint() {
+        let url = "https://api.example/v1";
+        let before = fingerprint(&node(), url);
+        assert_eq!(
+            before,
+            r#"{"type":"dynamiq.nodes.llms.OpenAI","url":"https://api.example/v1","request":{"model":"gpt","messages":[{"content":"Say {{ text }}","role":"system"}],"temperature":0,"max_tokens":5,"top_p":0.5,"seed":-1,"stop":["\n","x"]}}"#
+        );
+        let changes: [fn(&mut definition::Node); 9] = [
+            |node| node.node_type.push('x'),
+            |node| node.llm.model.push('x'),
+            |node| node.llm.prompt.messages[0].content.push('x'),
+            |node| node.llm.prompt.messages[0].role = definition::Role::User,
+            |node| node.llm.prompt.messages[0].is_static = true,
+            |node| node.llm.temperature = None,
+            |node| node.llm.max_tokens = Some(6),
+            |node| node.llm.seed = Some(1),
+            |node| node.llm.stop = None,
+        ];
+        for change in changes {
+            let mut node = node();
+            change(&mut node);
+            assert_ne!(fingerprint(&node, url), before);
+        }
+        assert_ne!(fingerprint(&node(), "https://other.example/v1"), before);
+        // What it is called, how long it may take and how it is cached make no other answer.
+        let mut node = node();
+        node.name = Some("x".to_owned());
+        node.error_handling.timeout_seconds = 9.0;
+        node.caching.key = crate::key::Scheme::Canonical;
+        assert_eq!(fingerprint(&node, url), before);
+    }
+
+    #[test]
     fn failures_of_the_provider_are_told_apart_and_never_with_the_key() {
         let refusal = r#"{"error":{"message":"no CANARY here"}}"#;
         for (status, message) in [
@@ -265,7 +340,7 @@ mod tests {
             let error = execute(&answering(status, refusal)).unwrap_err();
             assert_eq!(error, NodeError::Upstream(message.to_owned()));
         }
-        let failing = |error| Provider { answer: Err(error), asked: RefCell::default() };
+        let failing = |error| Upstream { answer: Err(error), asked: RefCell::default() };
         let late = execute(&failing(HttpError::Timeout(Duration::from_millis(1500)))).unwrap_err();
         assert_eq!(late.type_name(), "TimeoutError");
         for error in [HttpError::Unreachable, HttpError::TooLarge(1)] {
@@ -275,9 +350,10 @@ mod tests {
 
     #[test]
     fn keywords_that_dynamiq_acts_on_are_refused_by_name() {
-        let (node, key) = (node(), Secret::new(""));
+        let node = node();
+        let settings = Provider::new(&node, "https://x".to_owned(), Secret::new(""));
         let provider = answering(200, "");
-        let llm = OpenAi::new(&node, &provider, "https://x", &key);
+        let llm = OpenAi::new(&node, &settings, &provider);
         let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();
         let validate = |kwargs: &str| {
             let kwargs = Document::parse(kwargs, Dialect::STRICT).unwrap();

@@ -5,7 +5,7 @@ mod llm;
 mod trace;
 
 pub use lifecycle::{CacheReport, Finished, NotStored, Run, run};
-pub use llm::OpenAi;
+pub use llm::{OpenAi, Provider};
 pub use trace::{Callbacks, Event, NoCallbacks, Trace};
 
 use crate::definition::CachingConfig;
@@ -20,6 +20,12 @@ pub trait Node {
 
     /// The first of the two caching switches.
     fn caching(&self) -> CachingConfig;
+
+    /// What the node does, as JSON text without secrets: a part of canonical keys, so that another
+    /// model or prompt never gets this one's answers.
+    fn definition(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether this can be run; asked before the cache is.
     fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {

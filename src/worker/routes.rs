@@ -201,14 +201,14 @@ async fn run_node(
         caller.check_namespace(cache.namespace.as_deref())?;
     }
     // 4.
-    let (url, api_key) = node.connection.as_ref().map_err(|variable| {
+    let provider = node.provider.as_ref().map_err(|variable| {
         let detail = format!(
             "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"
         );
         Problem::new(Code::ProviderKeyMissing, detail)
     })?;
     // 5.
-    let llm = OpenAi::new(&node.definition, &app.http, url, api_key);
+    let llm = OpenAi::new(&node.definition, provider, &app.http);
     let given = Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
     let (mut finished, events) = if request.trace {
         let trace = Trace::new();
@@ -245,6 +245,10 @@ fn answer(
     let answer = Answer::json(result::status(&finished.result), body);
     let value = cache_status(&finished.cache, caller.is_authenticated());
     let answer = answer.with_header("cache-status", &value);
+    let answer = match finished.cache.age() {
+        Some(seconds) => answer.with_header("age", &seconds.to_string()),
+        None => answer,
+    };
     let mut timings = String::new();
     for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
         let Some(ms) = ms else { continue };

@@ -18,6 +18,7 @@ use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines};
 use crate::definition::{Definitions, Node};
 use crate::http::Secret;
+use crate::node::Provider;
 use crate::redis::rest::Rest;
 
 /// What the build script made of `workflows/`.
@@ -41,8 +42,8 @@ pub(super) struct App {
 /// A node with its connection.
 pub(super) struct DeployedNode {
     pub definition: Node,
-    /// Base URL and key of the provider, or the variable that is not set.
-    pub connection: Result<(String, Secret), String>,
+    /// The provider, or the variable that is not set.
+    pub provider: Result<Provider, String>,
 }
 
 thread_local! {
@@ -136,9 +137,10 @@ fn deploy(env: &Env, mut definition: Node, timeout: Option<Duration>) -> Deploye
     let resolve = |setting: &crate::definition::Setting| {
         setting.resolve(|name| variable(env, name)).map_err(str::to_owned)
     };
-    let connection = resolve(&connection.url)
-        .and_then(|url| Ok((url, Secret::new(resolve(&connection.api_key)?))));
-    DeployedNode { definition, connection }
+    let provider = resolve(&connection.url).and_then(|url| {
+        Ok(Provider::new(&definition, url, Secret::new(resolve(&connection.api_key)?)))
+    });
+    DeployedNode { definition, provider }
 }
 
 /// Upstash's names for a Redis over HTTP, and those of Vercel's marketplace.

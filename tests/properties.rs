@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use reference::{ALL_RULES, Decimal, Request, Rules, Stored};
+use serde::Deserialize;
 use texts::{Kinds, Node, Number, Spelling, Text};
 
 const COMMON: Kinds = Kinds { extreme: false };
@@ -587,6 +588,45 @@ fn doubles_have_the_fewest_digits_that_read_back() {
             let text = format!("{double:.25e}");
             let expected = reference::canonical_text(Rules::Dynamiq, &text, true);
             assert_eq!(subject::canonical_text(Rules::Dynamiq, &text, true), expected, "{text}");
+        }
+    }
+}
+
+/// A canonical key that is frozen; `tests/vectors.rs` compares the crate with all of it.
+#[derive(Deserialize)]
+struct Frozen {
+    name: String,
+    entity_id: String,
+    namespace: Option<String>,
+    input_json: String,
+    kwargs_json: Option<String>,
+    definition_json: Option<String>,
+    /// Like the key, not there for what is refused.
+    canonical_input: Option<String>,
+    key: Option<String>,
+}
+
+/// What the other tests compare the crate with keeps to the frozen keys too.
+#[test]
+fn the_reference_has_the_frozen_canonical_keys() {
+    let frozen: Vec<Frozen> = serde_json::from_str(include_str!("vectors/canonical.json")).unwrap();
+    for vector in frozen {
+        let request = Request {
+            rules: Rules::Canonical,
+            non_finite: false,
+            namespace: vector.namespace.as_deref(),
+            entity_id: &vector.entity_id,
+            input: &vector.input_json,
+            kwargs: vector.kwargs_json.as_deref(),
+            definition: vector.definition_json.as_deref(),
+        };
+        for non_finite in [false, true] {
+            let key = reference::cache_key(&Request { non_finite, ..request });
+            assert_eq!(key, vector.key, "{}", vector.name);
+        }
+        if vector.canonical_input.is_some() {
+            let text = reference::canonical_text(Rules::Canonical, &vector.input_json, false);
+            assert_eq!(text, vector.canonical_input, "{}", vector.name);
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Keys and values are those of Dynamiq's Python library: the vectors in `tests/vectors/` were
-//! produced by it.
+//! Keys and values are those of Dynamiq's Python library: the vectors `tests/vectors/dynamiq-*` were
+//! produced by it. And canonical keys stay what they are, once and for all: `canonical.json`.
+
+use std::collections::HashSet;
 
 use edgememo::codec::{self, DecodeError};
-use edgememo::json::{Dialect, Document, Order, dumps};
-use edgememo::key::{KeyError, KeyRequest, Scheme, cache_key, canonicalize};
+use edgememo::json::{Dialect, Document, Order, ParseError, dumps};
+use edgememo::key::{KeyError, KeyRequest, Scheme, Side, cache_key, canonicalize, explain};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -82,6 +84,102 @@ fn what_dynamiq_refuses_has_no_key() {
         };
         assert!(key().is_err(), "{}", vector.name);
     }
+}
+
+#[derive(Deserialize)]
+struct Canonical {
+    name: String,
+    entity_id: String,
+    namespace: Option<String>,
+    input_json: String,
+    kwargs_json: Option<String>,
+    definition_json: Option<String>,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Outcome {
+    Key {
+        canonical_input: String,
+        canonical_kwargs: String,
+        canonical_definition: Option<String>,
+        key: String,
+    },
+    Refused {
+        error: String,
+    },
+}
+
+/// Why there is no key: the code that callers see.
+struct Code(&'static str);
+
+impl From<ParseError> for Code {
+    fn from(error: ParseError) -> Self {
+        Self(error.kind.code())
+    }
+}
+
+impl From<KeyError> for Code {
+    fn from(error: KeyError) -> Self {
+        Self(error.code())
+    }
+}
+
+/// The scheme `canonical`, version 1. Keys that were made with it are in caches, so what is in this
+/// file does not change: other texts or keys are another version, with another tag at the end of its
+/// keys and another file. Further cases may be added, but not by printing what the crate makes of
+/// them: these were computed by another program in another language, from the rules.
+#[test]
+fn canonical_keys_are_those_of_version_1() {
+    let mut names = HashSet::new();
+    for vector in vectors::<Canonical>("canonical.json") {
+        let name = &vector.name;
+        assert!(names.insert(name.clone()), "two are called {name}");
+        // The dialect is a matter of `dynamiq`.
+        for dialect in [Dialect::STRICT, Dialect::PYTHON] {
+            let side = canonical_side(&vector, dialect);
+            match (&vector.outcome, side) {
+                (Outcome::Refused { error }, Err(code)) => assert_eq!(error, code.0, "{name}"),
+                (Outcome::Refused { .. }, Ok(_)) => panic!("{name}: has a key"),
+                (Outcome::Key { .. }, Err(code)) => panic!("{name}: {}", code.0),
+                (
+                    Outcome::Key { canonical_input, canonical_kwargs, canonical_definition, key },
+                    Ok(side),
+                ) => {
+                    let expected = Side {
+                        key: key.clone(),
+                        input: canonical_input.clone(),
+                        kwargs: canonical_kwargs.clone(),
+                        definition: canonical_definition.clone(),
+                    };
+                    assert_eq!(side, expected, "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// What is hashed for a request, and its key: the same as when it is asked for alone.
+fn canonical_side(vector: &Canonical, dialect: Dialect) -> Result<Side, Code> {
+    let input = Document::parse(&vector.input_json, dialect)?;
+    let parse = |text| Document::parse(text, dialect);
+    let kwargs = vector.kwargs_json.as_deref().map(parse).transpose()?;
+    let definition = vector.definition_json.as_deref().map(parse).transpose()?;
+    let request = KeyRequest {
+        scheme: Scheme::Canonical,
+        namespace: vector.namespace.as_deref(),
+        entity_id: &vector.entity_id,
+        input: input.root(),
+        kwargs: kwargs.as_ref().map(Document::root),
+        definition: definition.as_ref().map(Document::root),
+    };
+    let alone = cache_key(&request)?;
+    let explanation = explain(&request, &request).map_err(|error| error.error)?;
+    assert!(explanation.equal && explanation.differences.is_empty(), "{}", vector.name);
+    assert_eq!(explanation.a.key, alone, "{}", vector.name);
+    Ok(explanation.a)
 }
 
 #[derive(Deserialize)]

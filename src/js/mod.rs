@@ -5,8 +5,8 @@
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
-use crate::json::{Dialect, Document, ParseError, Refusal};
-use crate::key::{self, ExplainError, KeyError, KeyRequest, Scheme};
+use crate::json::{Dialect, Document, ParseError};
+use crate::key::{self, Component, ExplainError, KeyError, KeyRequest, Scheme};
 
 #[wasm_bindgen]
 extern "C" {
@@ -34,7 +34,8 @@ pub fn cache_key(
     definition: Option<String>,
 ) -> Result<String> {
     let texts = Texts {
-        scheme: scheme_named(scheme)?,
+        prefix: "",
+        scheme: scheme_named(scheme, "")?,
         namespace: namespace.as_deref(),
         entity_id,
         input,
@@ -42,18 +43,16 @@ pub fn cache_key(
         definition: definition.as_deref(),
     };
     let documents = texts.parse()?;
-    key::cache_key(&texts.request(&documents)).map_err(|error| key_error(&error, None))
+    key::cache_key(&texts.request(&documents)).map_err(|error| key_error("", &error))
 }
 
 /// The text that a scheme hashes for a JSON text.
 #[wasm_bindgen]
 pub fn canonicalize(text: &str, scheme: &str) -> Result<String> {
-    let scheme = scheme_named(scheme)?;
-    let document = parse(text, scheme, "the text")?;
-    key::canonicalize(document.root(), scheme).map_err(|error| {
-        let Refusal { position, kind } = error;
-        let message = format!("the canonical scheme does not take {kind}, at byte {position}");
-        thrown(&message, kind.code(), Some(position))
+    let scheme = scheme_named(scheme, "")?;
+    let document = parse(text, scheme, "", Component::Input)?;
+    key::canonicalize(document.root(), scheme).map_err(|refusal| {
+        key_error("", &KeyError::NotCanonical { component: Component::Input, refusal })
     })
 }
 
@@ -62,16 +61,18 @@ pub fn canonicalize(text: &str, scheme: &str) -> Result<String> {
 pub fn explain(a: Vec<JsValue>, b: Vec<JsValue>) -> Result<String> {
     let texts = |values: Vec<JsValue>| values.iter().map(JsValue::as_string).collect::<Vec<_>>();
     let (a, b) = (texts(a), texts(b));
-    let (a, b) = (Texts::from_arguments(&a)?, Texts::from_arguments(&b)?);
+    let (a, b) = (Texts::from_arguments(&a, "a.")?, Texts::from_arguments(&b, "b.")?);
     let (of_a, of_b) = (a.parse()?, b.parse()?);
     let explanation = key::explain(&a.request(&of_a), &b.request(&of_b))
-        .map_err(|ExplainError { side, error }| key_error(&error, Some(side)))?;
-    serde_json::to_string(&explanation)
-        .map_err(|error| thrown(&error.to_string(), "internal", None))
+        .map_err(|ExplainError { side, error }| key_error(&format!("{side}."), &error))?;
+    // Texts, flags and a list of them: nothing that JSON cannot hold.
+    Ok(serde_json::to_string(&explanation).unwrap_or_default())
 }
 
 /// A request in texts.
 struct Texts<'a> {
+    /// What stands before the names of the parts in messages.
+    prefix: &'static str,
     scheme: Scheme,
     namespace: Option<&'a str>,
     entity_id: &'a str,
@@ -87,10 +88,11 @@ struct Documents<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn from_arguments(arguments: &'a [Option<String>]) -> Result<Self> {
+    fn from_arguments(arguments: &'a [Option<String>], prefix: &'static str) -> Result<Self> {
         let text = |index: usize| arguments.get(index).and_then(Option::as_deref);
         Ok(Self {
-            scheme: scheme_named(text(0).unwrap_or_default())?,
+            prefix,
+            scheme: scheme_named(text(0).unwrap_or_default(), prefix)?,
             namespace: text(1),
             entity_id: text(2).unwrap_or_default(),
             input: text(3).unwrap_or_default(),
@@ -100,16 +102,17 @@ impl<'a> Texts<'a> {
     }
 
     fn parse(&self) -> Result<Documents<'a>> {
-        let optional = |text: Option<&'a str>, name| {
-            text.map(|text| parse(text, self.scheme, name)).transpose()
+        let required = |text, component| parse(text, self.scheme, self.prefix, component);
+        let optional = |text: Option<&'a str>, component| {
+            text.map(|text| required(text, component)).transpose()
         };
         Ok(Documents {
-            input: parse(self.input, self.scheme, "input")?,
-            kwargs: optional(self.kwargs, "kwargs")?,
+            input: required(self.input, Component::Input)?,
+            kwargs: optional(self.kwargs, Component::Kwargs)?,
             definition: match self.scheme {
                 // It plays no part there.
                 Scheme::Dynamiq => None,
-                Scheme::Canonical => optional(self.definition, "definition")?,
+                Scheme::Canonical => optional(self.definition, Component::Definition)?,
             },
         })
     }
@@ -127,27 +130,31 @@ impl<'a> Texts<'a> {
 }
 
 /// Parses a text as the scheme's other side would: Python takes `NaN` and `Infinity`.
-fn parse<'a>(text: &'a str, scheme: Scheme, name: &str) -> Result<Document<'a>> {
+fn parse<'a>(
+    text: &'a str,
+    scheme: Scheme,
+    prefix: &str,
+    component: Component,
+) -> Result<Document<'a>> {
     let dialect = match scheme {
         Scheme::Dynamiq => Dialect::PYTHON,
         Scheme::Canonical => Dialect::STRICT,
     };
     Document::parse(text, dialect).map_err(|ParseError { position, kind }| {
-        thrown(&format!("{name}: {kind} at byte {position}"), kind.code(), Some(position))
+        let message = format!("{prefix}{component}: {kind} at byte {position}");
+        thrown(&message, kind.code(), Some(position))
     })
 }
 
-fn scheme_named(name: &str) -> Result<Scheme> {
-    let message = "scheme has to be \"dynamiq\" or \"canonical\"";
-    Scheme::from_name(name).ok_or_else(|| thrown(message, "unknown-scheme", None))
+fn scheme_named(name: &str, prefix: &str) -> Result<Scheme> {
+    Scheme::from_name(name).ok_or_else(|| {
+        let message = format!("{prefix}scheme has to be \"dynamiq\" or \"canonical\"");
+        thrown(&message, "unknown-scheme", None)
+    })
 }
 
-fn key_error(error: &KeyError, side: Option<char>) -> JsValue {
-    let message = match side {
-        None => error.to_string(),
-        Some(side) => format!("request {side}: {error}"),
-    };
-    thrown(&message, error.code(), error.position())
+fn key_error(prefix: &str, error: &KeyError) -> JsValue {
+    thrown(&format!("{prefix}{error}"), error.code(), error.position())
 }
 
 fn thrown(message: &str, code: &str, position: Option<usize>) -> JsValue {

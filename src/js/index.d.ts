@@ -33,13 +33,16 @@ export interface KeyRequest {
   entityId: string;
   /** The node's input; has to be an object. */
   input: Json;
-  /** Further keywords of the run; has to be an object. Left out: none, the same as `{}`. */
+  /** Further keywords of the run; has to be an object. `null` or left out: none, as `{}`. */
   kwargs?: Json;
   /** The first part of the key. `null` or left out: none. */
   namespace?: string | null;
   /** Left out: `dynamiq`. */
   scheme?: Scheme;
-  /** What the node does (model, prompt, parameters), which is part of a `canonical` key. */
+  /**
+   * What the node does (model, prompt, parameters), which is part of a `canonical` key. `null` or
+   * left out: it is none, which is not the same as `{}`. The text `"null"` is a definition: null.
+   */
   definition?: Json;
 }
 
@@ -56,9 +59,9 @@ export interface Difference {
    * are then the names.
    */
   kind: "value" | "only-in-a" | "only-in-b" | "order";
-  /** What is there in `a`, as canonical text; null when nothing is. */
+  /** What is there in `a`, in the spelling that is hashed; null when nothing is. */
   a: string | null;
-  /** What is there in `b`, as canonical text; null when nothing is. */
+  /** What is there in `b`, in the spelling that is hashed; null when nothing is. */
   b: string | null;
 }
 

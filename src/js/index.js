@@ -66,11 +66,6 @@ function word(value, part) {
 }
 
 /** The JSON text of a part: a string is one already. */
-function optional(value, part) {
-  if (value === undefined) return undefined;
-  return required(value, part);
-}
-
 function required(value, part) {
   if (typeof value === "string") return wellFormedJson(value, part);
   if (value === undefined) throw invalid(`${part} is missing`);
@@ -78,6 +73,11 @@ function required(value, part) {
   if (text !== undefined) return text;
   const message = `${part}: $ is undefined after its toJSON, which JSON cannot hold`;
   throw edgememoError("unsupported-value", message, { path: "$" });
+}
+
+/** The same for a part that need not be there; null is what a JSON body says for that. */
+function optional(value, part) {
+  return value === undefined || value === null ? undefined : required(value, part);
 }
 
 function invalid(message) {

@@ -367,8 +367,14 @@ describe("a request", () => {
     const none = undefined;
     const expected = ["dynamiq", none, "", "{}", none, none];
     assert.deepEqual(cacheKey({ entityId: "", input: {} }), expected);
-    const said = { namespace: null, kwargs: none, scheme: none, definition: none };
+    const said = { namespace: none, kwargs: none, scheme: none, definition: none };
     assert.deepEqual(cacheKey({ entityId: "", input: "{}", ...said }), expected);
+    // As a JSON body says it. The text "null" is a value, which wasm looks at.
+    const nulls = { namespace: null, kwargs: null, definition: null };
+    assert.deepEqual(cacheKey({ entityId: "", input: "{}", ...nulls }), expected);
+    const texts = ["dynamiq", none, "", "null", "null", "null"];
+    const values = { input: null, kwargs: "null", definition: "null" };
+    assert.deepEqual(cacheKey({ entityId: "", ...values }), texts);
     assert.deepEqual(canonicalize(" 1.0 "), [" 1.0 ", "dynamiq"]);
     assert.deepEqual(canonicalize([1], "canonical"), ["[1]", "canonical"]);
     assert.deepEqual(canonicalize(null), ["null", "dynamiq"]);

@@ -37,9 +37,7 @@ export function sharedVectors() {
   return {
     keys: JSON.parse(read("dynamiq-keys.json")),
     refused: JSON.parse(read("dynamiq-key-errors.json")),
-    canonical: existsSync(path.join(VECTORS, "canonical.json"))
-      ? JSON.parse(read("canonical.json"))
-      : [],
+    canonical: JSON.parse(read("canonical.json")),
   };
 }
 

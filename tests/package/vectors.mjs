@@ -10,7 +10,7 @@ const REPORTED = 20;
  * @param {typeof import("../../src/js/index.js")} edgememo the package
  * @param {{keys: object[], refused: object[], canonical: object[]}} vectors
  * @returns {{checked: number, failures: string[], codes: Record<string, string>}} `codes` has the
- *   error code of every vector that is refused
+ *   error code of every vector that is refused, by its name
  */
 export function runVectors(edgememo, { keys, refused, canonical }) {
   const { cacheKey, canonicalize, explain } = edgememo;
@@ -32,7 +32,7 @@ export function runVectors(edgememo, { keys, refused, canonical }) {
     }
     if (found !== expected) fail(name, `${what} is ${short(found)}, not ${short(expected)}`);
   };
-  const expectError = (name, code, compute) => {
+  const expectError = (name, code, compute, message = /./) => {
     checked += 1;
     try {
       fail(name, `is not refused, but gives ${short(compute())}`);
@@ -41,13 +41,14 @@ export function runVectors(edgememo, { keys, refused, canonical }) {
         return fail(name, `throws ${describe(error)}`);
       codes[name] = error.code;
       if (code !== undefined && error.code !== code) fail(name, `is refused as ${error.code}`);
+      if (!message.test(error.message)) fail(name, `is refused with "${error.message}"`);
     }
   };
   const request = (vector, more) => ({
     entityId: vector.entity_id,
     namespace: vector.namespace,
     input: vector.input_json,
-    kwargs: vector.kwargs_json ?? undefined,
+    kwargs: vector.kwargs_json,
     ...more,
   });
 
@@ -58,26 +59,37 @@ export function runVectors(edgememo, { keys, refused, canonical }) {
       canonicalize(vector.kwargs_json),
     );
     expect(name, "key", vector.key, () => cacheKey(request(vector)));
-    expect(name, "explained key", vector.key, () => {
-      const { equal, a, b, differences } = explain(request(vector), request(vector));
-      return equal && differences.length === 0 && a.key === b.key ? a.key : "two keys";
-    });
+    expect(name, "explained key", vector.key, () =>
+      onlyKey(explain(request(vector), request(vector))),
+    );
   }
   for (const vector of refused) {
     expectError(vector.name, undefined, () => cacheKey(request(vector)));
   }
   for (const vector of canonical) {
     const { name } = vector;
-    const definition = vector.definition_json ?? undefined;
-    const whole = request(vector, { scheme: "canonical", definition });
+    const whole = request(vector, { scheme: "canonical", definition: vector.definition_json });
     if (vector.error !== undefined) {
-      expectError(name, vector.error, () => canonicalize(vector.input_json, "canonical"));
+      const good = { entityId: "n", input: "{}" };
+      for (const [start, compute] of [
+        ["", () => cacheKey(whole)],
+        ["a\\.", () => explain(whole, good)],
+        ["b\\.", () => explain(good, whole)],
+      ]) {
+        const message = new RegExp(`^${start}(input|kwargs|definition)(: | has |\\.)`);
+        expectError(name, vector.error, compute, message);
+      }
       continue;
     }
-    expect(name, "canonical input", vector.canonical_input, () =>
+    for (const part of ["input", "kwargs", "definition"]) {
+      const expected = vector[`canonical_${part}`];
+      expect(name, `canonical ${part}`, expected, () => explain(whole, whole).a[part]);
+    }
+    expect(name, "canonical text", vector.canonical_input, () =>
       canonicalize(vector.input_json, "canonical"),
     );
     expect(name, "key", vector.key, () => cacheKey(whole));
+    expect(name, "explained key", vector.key, () => onlyKey(explain(whole, whole)));
   }
   runValues(edgememo, expect);
   return { checked, failures, codes };
@@ -115,6 +127,11 @@ function runValues({ cacheKey, canonicalize, explain }, expect) {
   expect("explain", "differences", "input $.messages[0].content value", () =>
     found.differences.map(({ component, path, kind }) => `${component} ${path} ${kind}`).join(),
   );
+}
+
+/** The key of two requests that are the same. */
+function onlyKey({ equal, a, b, differences }) {
+  return equal && differences.length === 0 && a.key === b.key ? a.key : "two keys";
 }
 
 const describe = (error) => `${error?.name} ${error?.code}: ${error?.message}`;

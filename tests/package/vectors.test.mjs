@@ -20,7 +20,8 @@ describe("the vectors", { timeout: GROUP_MS }, () => {
 
   function assertPassed(report) {
     assert.deepEqual(report.failures, []);
-    assert.ok(report.checked > 4 * vectors.keys.length, `only ${report.checked} checks`);
+    const least = 4 * vectors.keys.length + 3 * vectors.canonical.length;
+    assert.ok(report.checked > least, `only ${report.checked} checks`);
     assert.deepEqual(report.codes, codes);
     for (const code of Object.values(codes)) {
       assert.ok(errorCodes().includes(code), `${code} is not in index.d.ts`);
@@ -53,14 +54,21 @@ describe("the vectors", { timeout: GROUP_MS }, () => {
   it("are reported when they do not hold", async () => {
     const [key] = vectors.keys;
     const [refused] = vectors.refused;
+    const canonical = vectors.canonical.find(({ error }) => error === undefined);
+    const invalid = vectors.canonical.find(({ error }) => error === "invalid-json");
     const wrong = {
       keys: [{ ...key, key: "another" }],
       refused: [{ ...refused, input_json: "{}" }],
-      canonical: [],
+      canonical: [
+        { ...canonical, canonical_kwargs: "another" },
+        { ...invalid, error: "too-deep" },
+      ],
     };
     const { failures } = await inNode(wrong);
-    assert.equal(failures.length, 3, failures.join("\n"));
+    assert.equal(failures.length, 7, failures.join("\n"));
     assert.match(failures[0], new RegExp(`^${key.name}: key is `));
     assert.match(failures[2], new RegExp(`^${refused.name}: is not refused`));
+    assert.match(failures[3], new RegExp(`^${canonical.name}: canonical kwargs is `));
+    assert.match(failures[4], new RegExp(`^${invalid.name}: is refused as invalid-json`));
   });
 });

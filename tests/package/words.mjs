@@ -17,6 +17,30 @@ export function documentedCodes() {
   return [...section.matchAll(/^\| `([a-z-]+)`/gm)].map(([, code]) => code);
 }
 
+/** The members of an interface of index.d.ts, in their order: of each its type as written. */
+export function membersOf(name) {
+  const [, body] = read("src/js/index.d.ts").match(
+    new RegExp(`^export interface ${name} (?:extends \\w+ )?{\\n([^}]*)^}`, "m"),
+  );
+  const withoutComments = body.replace(/\/\*\*[\s\S]*?\*\//g, "");
+  return Object.fromEntries(
+    [...withoutComments.matchAll(/^ {2}(\w+)\??: (.*);$/gm)].map(([, member, type]) => [
+      member,
+      type,
+    ]),
+  );
+}
+
+/** The words of a union of texts. */
+export function wordsOf(type) {
+  return [...type.matchAll(/"([\w-]+)"/g)].map(([, word]) => word);
+}
+
+/** A type of index.d.ts that stands on one line. */
+export function typeOf(name) {
+  return read("src/js/index.d.ts").match(new RegExp(`^export type ${name} = (.*);$`, "m"))[1];
+}
+
 /** The functions that index.d.ts declares. */
 export function declaredFunctions() {
   return [...read("src/js/index.d.ts").matchAll(/^export function (\w+)/gm)].map(

@@ -1,7 +1,7 @@
 /** Values for tests: random ones that come out the same for the same seed, and deep ones. */
 
 /** The same sequence of numbers from 0 to 1 for the same seed (mulberry32). */
-function generator(seed) {
+export function generator(seed) {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

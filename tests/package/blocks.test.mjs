@@ -175,6 +175,24 @@ describe("keys of what comes in blocks of sixteen bytes", { timeout: 120_000 }, 
     }
   });
 
+  it("unless there is a control character that is no escape, at whatever place", () => {
+    const { canonicalize } = edgememo;
+    for (let at = 0; at <= 40; at += 1) {
+      for (let unit = 0; unit <= 0x20; unit += 1) {
+        const value = "a".repeat(at) + String.fromCharCode(unit) + "b".repeat(40 - at);
+        const json = `"${value}"`;
+        for (const scheme of SCHEMES) {
+          if (unit === 0x20) {
+            assert.equal(canonicalize(json, scheme), json);
+          } else {
+            const expected = { code: "invalid-json", position: at + 1 };
+            assert.throws(() => canonicalize(json, scheme), expected, `${unit} at ${at}`);
+          }
+        }
+      }
+    }
+  });
+
   it("of random objects in random spellings", () => {
     const random = generator(20_260_203);
     const { object } = sampler(random);

@@ -408,6 +408,7 @@ impl Mistakes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Scheme;
 
     const GOOD: &str = "\
 connections:
@@ -471,8 +472,11 @@ workflows:
     fn the_shipped_definitions_compile() {
         let definitions = compile_folder(Path::new("workflows")).unwrap();
         let node = definitions.nodes.iter().find(|node| node.id == "summarizer").unwrap();
-        assert!(node.caching.enabled);
+        assert_eq!((node.caching.enabled, node.caching.key), (true, Scheme::Dynamiq));
         assert_eq!(node.llm.prompt.required, ["text"]);
+        let node = definitions.nodes.iter().find(|node| node.id == "translator").unwrap();
+        assert_eq!((node.caching.enabled, node.caching.key), (true, Scheme::Canonical));
+        assert_eq!(node.llm.prompt.required, ["language", "text"]);
     }
 
     #[test]
@@ -530,6 +534,7 @@ workflows:
             ),
             ("{{ text }}", "{{ text", "12:18", "syntax error"),
             ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
+            ("temperature: 0.5", "caching: {key: canoncal}", "19:20", "canonical"),
             ("temperature: 0.5", "error_handling: {max_retries: 3}", "19:22", "max_retries"),
             (
                 "temperature: 0.5",

@@ -325,6 +325,8 @@ fn list_nodes(app: &App) -> String {
         }
         out.push_str("],\"caching\":");
         out.push_str(if definition.caching.enabled { "true" } else { "false" });
+        out.push_str(",\"key\":");
+        write_string(&mut out, definition.caching.key.as_str());
         out.push('}');
     }
     out.push_str("]}");

@@ -32,6 +32,16 @@ withWorld("a request", { store: "embedded", env }, (world) => {
           model: "gpt-4o-mini",
           input: ["text"],
           caching: true,
+          key: "dynamiq",
+        },
+        {
+          id: "translator",
+          name: "Translator",
+          type: "dynamiq.nodes.llms.OpenAI",
+          model: "gpt-4o-mini",
+          input: ["language", "text"],
+          caching: true,
+          key: "canonical",
         },
       ],
     });

@@ -84,6 +84,8 @@ describe("words", () => {
   it("says a reason it does not know as it is", () => {
     assert.equal(reasonInWords(null), "");
     assert.match(reasonInWords("redis-timeout"), /did not answer in time/);
+    assert.match(reasonInWords("duplicate-name"), /one name: there is no canonical key, so/);
+    assert.match(reasonInWords("not-envelope"), /not an envelope/);
     assert.equal(reasonInWords("brand-new"), "Reason: brand-new.");
   });
 });

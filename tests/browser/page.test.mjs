@@ -217,6 +217,39 @@ inWorld("the page, locally", LOCAL, (world) => {
     await visitor.leave();
   });
 
+  test("runs the second node with its two variables, under a canonical key", async () => {
+    const visitor = await visit(browser, world, { viewport: { width: 360, height: 740 } });
+    const text = uniqueText();
+    await visitor.text().fill(text);
+    await visitor.node().selectOption("translator");
+    assert.equal(await visitor.text().inputValue(), text);
+    const language = visitor.page.getByRole("textbox", { name: "language" });
+    assert.equal(await language.inputValue(), "German");
+    const about = visitor.page.locator("#run-node-about");
+    assert.equal(
+      await about.textContent(),
+      "gpt-4o-mini · dynamiq.nodes.llms.OpenAI · canonical\u00a0keys",
+    );
+    await visitor.assertAccessible();
+    await visitor.assertNoSidewaysScrolling();
+
+    const miss = await visitor.run();
+    assert.deepEqual([miss.badge, miss.title], ["MISS", "Run 1: Translator"]);
+    assert.match(miss.key, /^my-app:translator:[0-9a-f]{64}:[0-9a-f]{64}:v1$/);
+    const [{ content }] = JSON.parse(world.upstream.calls[0].text).messages;
+    assert.equal(content, `Translate into German: ${text}`);
+    await world.stored(miss.key);
+    const hit = await visitor.run();
+    assert.deepEqual([hit.badge, hit.key], ["HIT", miss.key]);
+    await language.fill("French");
+    assert.equal((await visitor.run()).badge, "MISS");
+
+    await visitor.node().selectOption("summarizer");
+    assert.match(await about.textContent(), / · dynamiq\u00a0keys$/);
+    assert.equal((await visitor.run()).title, "Run 4: Summarizer");
+    await visitor.leave();
+  });
+
   test("builds its fields from what the nodes ask for", async () => {
     const visitor = await visit(browser, world);
     const nodes = [
@@ -240,7 +273,7 @@ inWorld("the page, locally", LOCAL, (world) => {
     await visitor.page.route("**/v1/nodes", (route) => route.fulfill({ json: { nodes } }));
     await visitor.page.reload();
     await visitor.text().fill("kept");
-    const picker = visitor.page.getByRole("combobox", { name: "Node" });
+    const picker = visitor.node();
     assert.deepEqual(await picker.locator("option").allTextContents(), [
       "Summarizer (summarizer)",
       "plain",

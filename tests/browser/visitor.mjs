@@ -55,6 +55,7 @@ export class Visitor {
     });
   }
 
+  node = () => this.page.getByRole("combobox", { name: "Node" });
   text = () => this.page.getByRole("textbox", { name: "text", exact: true });
   namespace = () => this.page.getByRole("textbox", { name: "Namespace" });
   ttl = () => this.page.getByRole("textbox", { name: "ttl" });

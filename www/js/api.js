@@ -45,7 +45,7 @@ export class Api {
     this.#key = key;
   }
 
-  /** @returns {Promise<Array<{id: string, name: string, type: string, model: string | null, input: string[], caching: boolean}>>} */
+  /** @returns {Promise<Array<{id: string, name: string, type: string, model: string | null, input: string[], caching: boolean, key: string}>>} */
   async nodes() {
     const { response, body } = await this.#call("/v1/nodes", {});
     if (!response.ok || !Array.isArray(body?.nodes)) {

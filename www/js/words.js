@@ -25,6 +25,7 @@ export function comparison(missMs, hitMs) {
 }
 
 const EXECUTED = "so the node executed";
+const NO_KEY = "there is no canonical key, so the node executed and the cache was not asked.";
 
 /** Every `cache.reason` of a run, said to a person. */
 const REASONS = new Map([
@@ -33,6 +34,10 @@ const REASONS = new Map([
     "The run did not send config.cache: the node executed and the cache was not asked.",
   ],
   ["caching-disabled", "The node’s switch is off: the node executed and the cache was not asked."],
+  ["duplicate-name", `Two members have one name: ${NO_KEY}`],
+  ["lone-surrogate", `A text has half of a surrogate pair: ${NO_KEY}`],
+  ["number-too-long", `A number has over 4300 digits: ${NO_KEY}`],
+  ["exponent-out-of-range", `A number’s exponent is beyond ±999999: ${NO_KEY}`],
   ["redis-unreachable", `Redis could not be reached, ${EXECUTED}.`],
   ["redis-timeout", `Redis did not answer in time, ${EXECUTED}.`],
   ["redis-unauthorized", `Redis refused the Worker’s token, ${EXECUTED}.`],
@@ -42,6 +47,7 @@ const REASONS = new Map([
   ["not-base64", `The stored value is not Base64, ${EXECUTED}.`],
   ["not-utf8", `The stored value is not UTF-8 text, ${EXECUTED}.`],
   ["not-json", `The stored value is not JSON, ${EXECUTED}.`],
+  ["not-envelope", `The stored value is not an envelope of a known version, ${EXECUTED}.`],
   ["null-value", `The stored value is null, ${EXECUTED}.`],
   ["ttl-zero", "A ttl of 0 keeps nothing: the node executed and its answer was not stored."],
 ]);

@@ -11,7 +11,11 @@ const EXAMPLES = new Map([
     "text",
     "A cache keeps the answers to questions that were asked before. When the same question comes again, the answer is already there, and nobody has to work it out a second time.",
   ],
+  ["language", "German"],
 ]);
+
+/** A variable whose example is shorter gets one line. */
+const SHORT = 40;
 
 /** Whole seconds, within what a JSON number holds exactly. */
 const TTL_FORM = /^\s*[0-9]{1,15}\s*$/;
@@ -101,14 +105,19 @@ export function mountRun({ api, access }) {
       error.id = `run-input-${at}-error`;
       area.setAttribute("aria-describedby", error.id);
       area.setAttribute("aria-required", "true");
-      area.value = typed.get(name) ?? EXAMPLES.get(name) ?? "";
+      const example = EXAMPLES.get(name) ?? "";
+      area.value = typed.get(name) ?? example;
+      if (example && example.length < SHORT) {
+        area.rows = 1;
+      }
       label.htmlFor = area.id;
       label.textContent = name;
       fields.set(name, { area, error });
       return element;
     });
     byId("run-inputs").replaceChildren(...elements);
-    byId("run-node-about").textContent = [node.model, node.type].filter(Boolean).join(" · ");
+    const keys = node.key && `${node.key}\u00a0keys`;
+    byId("run-node-about").textContent = [node.model, node.type, keys].filter(Boolean).join(" · ");
     byId("run-node-switch").textContent = node.caching ? "On" : "Off";
     byId("run-node-lamp").classList.toggle("is-on", node.caching);
     showRequest();

@@ -145,8 +145,22 @@ async function healthy(url) {
   }
 }
 
-/** @param {string} url @param {import("./lib/dev-vars.mjs").Vars} vars */
-function printReady(url, vars) {
+/** The ids of the nodes; undefined when only callers with a key are told. @param {string} url */
+async function listNodes(url) {
+  try {
+    const response = await fetch(`${url}/v1/nodes`, { signal: AbortSignal.timeout(2000) });
+    return (await response.json()).nodes?.map(({ id }) => id);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {import("./lib/dev-vars.mjs").Vars} vars
+ * @param {string[]} [nodes]
+ */
+function printReady(url, vars, nodes) {
   const body = JSON.stringify({
     input: { text: "hello" },
     config: { cache: { namespace: "my-app", ttl: 3600 } },
@@ -162,6 +176,7 @@ edgememo is ready: ${url}   (Ctrl-C stops it)
   store    ${describeStore(vars)}
   model    ${describeModel(vars)}
   callers  ${describeCallers(vars)}
+  nodes    ${nodes ? `${nodes.join(", ")}; ` : ""}GET /v1/nodes says what each takes
 ${wantsDemoModel(vars) && usesRedis(vars) ? "\nNote: what the demo model says is stored in your Redis, where others may be served from it.\n" : ""}
 Run a node, ${wait}: a MISS (Cache-Status: edgememo; fwd=miss), unless it was run within the last hour.
 
@@ -199,4 +214,4 @@ if (wantsDemoModel(vars)) {
 }
 startWrangler(port, given, vars);
 await healthy(url);
-printReady(url, vars);
+printReady(url, vars, await listNodes(url));

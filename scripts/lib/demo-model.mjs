@@ -15,11 +15,13 @@ const WORDS = 12;
  */
 export function demoAnswer(prompt) {
   // "Summarize in one sentence: hello" is about "hello".
-  const subject = prompt.replace(/^[^:\n]{1,80}:\s+/, "").trim();
-  const words = subject.split(/\s+/).filter(Boolean);
-  if (words.length === 0) return "[demo model] One sentence about nothing at all.";
+  const [before] = /^[^:\n]{1,80}:\s+/.exec(prompt) ?? [""];
+  const language = /^Translate into (.+):/.exec(before)?.[1];
+  const words = prompt.slice(before.length).split(/\s+/).filter(Boolean);
+  const made = language ? `A translation into ${language} of` : "One sentence about";
+  if (words.length === 0) return `[demo model] ${made} nothing at all.`;
   const start = words.slice(0, WORDS).join(" ");
-  return `[demo model] One sentence about: ${start}${words.length > WORDS ? " …" : ""}`;
+  return `[demo model] ${made}: ${start}${words.length > WORDS ? " …" : ""}`;
 }
 
 /** The text of the last message of the user. @param {{role: string, content: unknown}[]} messages */

@@ -65,6 +65,18 @@ describe("make dev with nothing configured", LIMIT, () => {
   test("says which store and which model it uses", () => {
     assert.match(dev.output, /store +embedded/);
     assert.match(dev.output, /model +demo model/);
+    assert.match(dev.output, /nodes +summarizer, translator; GET \/v1\/nodes says/);
+  });
+
+  test("answers as the demo model to the node that it prints no command for", async () => {
+    const body = { input: { language: "German", text: "hello" }, config: { cache: {} } };
+    const response = await fetch(`${url}/v1/nodes/translator/run`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    const { output, cache } = await response.json();
+    assert.equal(output.content, "[demo model] A translation into German of: hello");
+    assert.match(cache.key, /^translator:.*:v1$/);
   });
 
   test("prints two commands: a MISS that takes its time, then a HIT", {

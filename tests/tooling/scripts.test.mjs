@@ -24,6 +24,10 @@ describe("the demo model's answer", () => {
     const prompt = "Summarize in one sentence: hello";
     assert.equal(demoAnswer(prompt), "[demo model] One sentence about: hello");
     assert.equal(demoAnswer("hello"), "[demo model] One sentence about: hello");
+    assert.equal(
+      demoAnswer("Translate into German: hello"),
+      "[demo model] A translation into German of: hello",
+    );
   });
 
   test("has the first words of a long text, and differs for texts that differ there", () => {
@@ -35,6 +39,7 @@ describe("the demo model's answer", () => {
 
   test("is one also to a prompt about nothing", () => {
     assert.match(demoAnswer("Summarize in one sentence:  "), /^\[demo model\] ./);
+    assert.match(demoAnswer("Translate into German:  "), /^\[demo model\] .*German/);
   });
 });
 

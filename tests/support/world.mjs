@@ -14,7 +14,8 @@ import { STORES, startStore } from "./stores.mjs";
 import { startUpstream } from "./upstream.mjs";
 import { startWorker } from "./worker.mjs";
 
-export const RUN = "/v1/nodes/summarizer/run";
+const runPath = (node) => `/v1/nodes/${node}/run`;
+export const RUN = runPath("summarizer");
 const GROUP_MS = 60_000;
 const WRITE_MS = 3_000;
 
@@ -134,11 +135,11 @@ export class World {
   }
 
   /**
-   * Runs the node with a body (an object, or text as it is), by default as the caller whose key
-   * reaches the namespace my-app only.
+   * Runs a node with a body (an object, or text as it is), by default the summarizer, as the caller
+   * whose key reaches the namespace my-app only.
    */
-  run(body, { key = this.keys.team, headers = {}, ...rest } = {}) {
-    return this.send(RUN, {
+  run(body, { node = "summarizer", key = this.keys.team, headers = {}, ...rest } = {}) {
+    return this.send(runPath(node), {
       method: "POST",
       headers: {
         "content-type": "application/json",

@@ -204,13 +204,23 @@ impl Found {
 
 /// Two values at one place, of which one may be missing.
 struct Pair<'a> {
-    path: String,
+    /// How many containers are around it, and what leads from the innermost to it.
+    depth: usize,
+    step: Step<'a>,
     a: Option<Value<'a>>,
     b: Option<Value<'a>>,
     /// How the scheme writes them there.
     spelling: Spelling,
     /// Members that do not count.
     left_out: &'static [&'static str],
+}
+
+/// A step of a JSONPath.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Element(usize),
+    Member(Str<'a>),
 }
 
 /// Walks two values side by side, without recursion.
@@ -222,15 +232,19 @@ fn compare<'a>(
     found: &mut Found,
 ) {
     let (spelling, left_out) = (spelling(scheme), component.left_out());
-    let mut pairs = vec![Pair { path: "$".to_owned(), a, b, spelling, left_out }];
+    let mut pairs = vec![Pair { depth: 0, step: Step::Root, a, b, spelling, left_out }];
+    // The steps to the containers around the pair that is looked at.
+    let mut around: Vec<Step<'a>> = Vec::new();
     while let Some(pair) = pairs.pop()
         && !found.truncated
     {
+        around.truncate(pair.depth);
+        around.push(pair.step);
         let before = pairs.len();
         match (pair.a.map(Value::item), pair.b.map(Value::item)) {
             (Some(Item::Object(_)), Some(Item::Object(_))) => {
                 if let Some((a, b)) = reordered(&pair) {
-                    let (kind, path) = (DifferenceKind::Order, pair.path.clone());
+                    let (kind, path) = (DifferenceKind::Order, path(&around));
                     found.push(Difference { component, path, kind, a: Some(a), b: Some(b) });
                 }
                 member_pairs(&pair, &mut pairs);
@@ -245,7 +259,7 @@ fn compare<'a>(
                 };
                 let (a, b) = (text(pair.a), text(pair.b));
                 if a != b {
-                    found.add(component, pair.path, a, b);
+                    found.add(component, path(&around), a, b);
                 }
             }
         }
@@ -269,8 +283,8 @@ fn element_pairs<'a>(
         if a.is_none() && b.is_none() {
             return;
         }
-        let path = format!("{}[{index}]", pair.path);
-        pairs.push(Pair { path, a, b, spelling, left_out: &[] });
+        let (depth, step) = (pair.depth + 1, Step::Element(index));
+        pairs.push(Pair { depth, step, a, b, spelling, left_out: &[] });
     }
 }
 
@@ -290,9 +304,9 @@ fn member_pairs<'a>(pair: &Pair<'a>, pairs: &mut Vec<Pair<'a>>) {
         let a = if order.is_le() { a.next() } else { None };
         let b = if order.is_ge() { b.next() } else { None };
         let Some((name, _)) = a.or(b) else { return };
-        let path = format!("{}{}", pair.path, step(name));
+        let (depth, step) = (pair.depth + 1, Step::Member(name));
         let (a, b) = (a.map(|member| member.1), b.map(|member| member.1));
-        pairs.push(Pair { path, a, b, spelling: pair.spelling, left_out: &[] });
+        pairs.push(Pair { depth, step, a, b, spelling: pair.spelling, left_out: &[] });
     }
 }
 
@@ -320,32 +334,43 @@ fn reordered(pair: &Pair<'_>) -> Option<(String, String)> {
     (!same).then(|| (list(in_a), list(in_b)))
 }
 
-/// A member's step of a JSONPath: `.name`, or `['any name']` as RFC 9535 has it.
-fn step(name: Str<'_>) -> String {
-    let plain = |raw: &str| {
-        raw.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    if plain(name.raw()) {
-        return format!(".{}", name.raw());
-    }
-    let mut out = String::from("['");
-    match name.to_str() {
-        // A lone surrogate: the name as it is spelled.
-        None => out.push_str(name.raw()),
-        Some(text) => {
-            for c in text.chars() {
-                match c {
-                    '\'' | '\\' => out.extend(['\\', c]),
-                    '\n' => out.push_str("\\n"),
-                    _ if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-                    _ => out.push(c),
-                }
+/// The JSONPath of these steps: `$.name[0]['any name']`, names that need it as RFC 9535 has them.
+fn path(steps: &[Step<'_>]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Root => path.push('$'),
+            Step::Element(index) => path.push_str(&format!("[{index}]")),
+            Step::Member(name) if is_identifier(name.raw()) => {
+                path.push('.');
+                path.push_str(name.raw());
+            }
+            Step::Member(name) => {
+                path.push_str("['");
+                push_quoted(&mut path, *name);
+                path.push_str("']");
             }
         }
     }
-    out.push_str("']");
-    out
+    path
+}
+
+fn is_identifier(raw: &str) -> bool {
+    raw.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn push_quoted(out: &mut String, name: Str<'_>) {
+    // With a lone surrogate: the name as it is spelled.
+    let Some(text) = name.to_str() else { return out.push_str(name.raw()) };
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            _ if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::http::{HttpClient, HttpError, Request, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, write_string};
 use crate::prompt;
 
-/// Largest answer that is read from a provider. An isolate has 128 MB, of which an answer made of
-/// the smallest tokens takes sixteen times its length.
+/// Largest answer that is read from a provider. An isolate has 128 MB, of which the tape of an answer
+/// made of the smallest tokens takes about four times its length.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a provider's error message is passed on.
 const MAX_MESSAGE_CHARS: usize = 300;

@@ -176,7 +176,7 @@ edgememo is ready: ${url}   (Ctrl-C stops it)
   store    ${describeStore(vars)}
   model    ${describeModel(vars)}
   callers  ${describeCallers(vars)}
-  nodes    ${nodes ? `${nodes.join(", ")}; ` : ""}GET /v1/nodes says what each takes
+  nodes    ${nodes?.length ? `${nodes.join(", ")}; ` : ""}GET /v1/nodes says what each takes
 ${wantsDemoModel(vars) && usesRedis(vars) ? "\nNote: what the demo model says is stored in your Redis, where others may be served from it.\n" : ""}
 Run a node, ${wait}: a MISS (Cache-Status: edgememo; fwd=miss), unless it was run within the last hour.
 

@@ -1,7 +1,7 @@
 # What the builds for wasm have in common. Sourced after scripts/versions.sh, in the project's folder.
 # shellcheck shell=sh disable=SC2034
 
-# wasm features beyond Rust's defaults. SIMD makes SHA-256 1.5 times as fast, which shows with large
+# wasm features beyond Rust's defaults. SIMD makes SHA-256 1.2 to 1.5 times as fast, which shows with large
 # inputs; every version of workerd has it, and so have browsers since 2023. EDGEMEMO_WASM_FEATURES=
 # (empty) builds without.
 WASM_FEATURES=${EDGEMEMO_WASM_FEATURES-+simd128}

@@ -24,7 +24,8 @@ pub struct Provider {
 
 impl Provider {
     /// The provider of a node, with the base URL and the key of its connection.
-    pub fn new(definition: &definition::Node, url: String, api_key: Secret) -> Self {
+    pub fn new(definition: &definition::Node, url: &str, api_key: Secret) -> Self {
+        let url = url.trim_end_matches('/').to_owned();
         let fingerprint = fingerprint(definition, &url);
         Self { url, api_key, fingerprint }
     }
@@ -96,7 +97,7 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
         let body = request_body(llm, &prompt::render_messages(&llm.prompt, input)?);
         let deadline = Duration::from_secs_f64(self.definition.error_handling.timeout_seconds);
         let request = Request {
-            url: &format!("{}/chat/completions", self.provider.url.trim_end_matches('/')),
+            url: &format!("{}/chat/completions", self.provider.url),
             bearer: Some(&self.provider.api_key),
             body: &body,
             deadline,
@@ -271,8 +272,7 @@ mod tests {
 
     fn execute(provider: &Upstream) -> Result<String, NodeError> {
         let node = node();
-        let url = "https://api.example/v1/".to_owned();
-        let settings = Provider::new(&node, url, Secret::new("CANARY"));
+        let settings = Provider::new(&node, "https://api.example/v1/", Secret::new("CANARY"));
         let llm = OpenAi::new(&node, &settings, provider);
         let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();
         block_on(llm.execute(input.root()))
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn keywords_that_dynamiq_acts_on_are_refused_by_name() {
         let node = node();
-        let settings = Provider::new(&node, "https://x".to_owned(), Secret::new(""));
+        let settings = Provider::new(&node, "https://x", Secret::new(""));
         let provider = answering(200, "");
         let llm = OpenAi::new(&node, &settings, &provider);
         let input = Document::parse(r#"{"text": "hi"}"#, Dialect::STRICT).unwrap();

@@ -138,7 +138,7 @@ fn deploy(env: &Env, mut definition: Node, timeout: Option<Duration>) -> Deploye
         setting.resolve(|name| variable(env, name)).map_err(str::to_owned)
     };
     let provider = resolve(&connection.url).and_then(|url| {
-        Ok(Provider::new(&definition, url, Secret::new(resolve(&connection.api_key)?)))
+        Ok(Provider::new(&definition, &url, Secret::new(resolve(&connection.api_key)?)))
     });
     DeployedNode { definition, provider }
 }

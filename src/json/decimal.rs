@@ -23,6 +23,18 @@ pub(super) struct Decimal<'d> {
 impl<'d> Decimal<'d> {
     /// Reads a JSON number. None is zero.
     pub fn parse(text: &'d str) -> Result<Option<Self>, RefusalKind> {
+        let Some(decimal) = Self::read(text) else { return Ok(None) };
+        if decimal.whole.len() + decimal.fraction.len() > MAX_DIGITS {
+            return Err(RefusalKind::TooManyDigits(MAX_DIGITS));
+        }
+        if (decimal.point - 1).abs() > MAX_EXPONENT {
+            return Err(RefusalKind::ExponentOutOfRange(MAX_EXPONENT as u32));
+        }
+        Ok(Some(decimal))
+    }
+
+    /// Reads a JSON number without bounds. None is zero.
+    pub fn read(text: &'d str) -> Option<Self> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -33,18 +45,22 @@ impl<'d> Decimal<'d> {
         let point = if whole.is_empty() { -leading } else { point - leading };
         let fraction = fraction.trim_end_matches('0');
         let whole = if fraction.is_empty() { whole.trim_end_matches('0') } else { whole };
-        let digits = whole.len() + fraction.len();
-        if digits == 0 {
-            return Ok(None);
-        }
-        if digits > MAX_DIGITS {
-            return Err(RefusalKind::TooManyDigits(MAX_DIGITS));
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
         }
         let point = point.saturating_add(saturating(exponent));
-        if (point - 1).abs() > MAX_EXPONENT {
-            return Err(RefusalKind::ExponentOutOfRange(MAX_EXPONENT as u32));
-        }
-        Ok(Some(Self { negative, whole: whole.as_bytes(), fraction: fraction.as_bytes(), point }))
+        Some(Self { negative, whole: whole.as_bytes(), fraction: fraction.as_bytes(), point })
+    }
+
+    /// `-0.digitse12`, for a reader that does not take long exponents: beyond what a double holds
+    /// they are cut.
+    pub fn to_scientific(self) -> String {
+        let mut out = String::from(if self.negative { "-0." } else { "0." });
+        self.digits(0, i64::MAX, &mut |digits: &[u8]| {
+            out.extend(digits.iter().map(|digit| char::from(*digit)));
+        });
+        out.push_str(&format!("e{}", self.point.clamp(-1000, 1000)));
+        out
     }
 
     /// Writes the number as ECMAScript's `Number::toString` lays digits out, with all of its own.

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::string::Str;
-use super::tape::{Extent, reserve_for_rest};
+use super::string::{Str, compare_at};
+use super::tape::Extent;
 use super::{Document, scan};
 
 /// Up to how many members are arranged without a list.
@@ -69,11 +69,8 @@ pub(super) fn arrange(
 /// Whether the members of an object are few, and already the starts of their names tell them apart.
 fn are_few_and_distinct(document: &Document<'_>, extent: Extent) -> bool {
     let mut prefixes = [0; FEW];
-    let mut name = extent.first;
-    for count in 0..=FEW {
-        if name >= extent.next {
-            return true;
-        }
+    let names = Names { document, next: extent.first, end: extent.next };
+    for (count, name) in names.enumerate() {
         let prefix = prefix(document, name);
         if prefixes.iter().take(count).any(|other| *other == prefix) {
             return false;
@@ -82,9 +79,8 @@ fn are_few_and_distinct(document: &Document<'_>, extent: Extent) -> bool {
             Some(slot) => *slot = prefix,
             None => return false,
         }
-        name = document.after(name + 1);
     }
-    false
+    true
 }
 
 /// The members of a small object, no two of one name, in the order of their names.
@@ -100,8 +96,7 @@ impl Few {
     /// None when there are too many, or two have the same name.
     fn of(document: &Document<'_>, extent: Extent) -> Option<Self> {
         let mut few = Self { members: [(0, 0); FEW], count: 0, ascend: true };
-        let mut name = extent.first;
-        while name < extent.next {
+        for name in (Names { document, next: extent.first, end: extent.next }) {
             let mut inserted = (prefix(document, name), name);
             for other in few.members.iter_mut().take(few.count) {
                 match compare(document, inserted, *other) {
@@ -115,9 +110,30 @@ impl Few {
             }
             *few.members.get_mut(few.count)? = inserted;
             few.count += 1;
-            name = document.after(name + 1);
         }
         Some(few)
+    }
+}
+
+/// Where the names of an object are on the tape.
+#[derive(Clone)]
+struct Names<'d> {
+    document: &'d Document<'d>,
+    next: u32,
+    end: u32,
+}
+
+impl Iterator for Names<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let name = self.next;
+        if name >= self.end {
+            return None;
+        }
+        self.next = self.document.after(name + 1);
+        Some(name)
     }
 }
 
@@ -131,21 +147,17 @@ fn arrange_many(
     let is_left_out = |name| wanted.without.iter().any(|out| document.string(name).is(out));
     let order =
         |a: u32, b: u32| compare(document, (prefix(document, a), a), (prefix(document, b), b));
+    // Counted first: a list that grew as it went would take twice of what it needs.
+    let mut names = Names { document, next: extent.first, end: extent.next };
+    list.reserve_exact(names.clone().count());
     let (mut ascending, mut complete) = (true, true);
-    let mut next = extent.first;
-    while next < extent.next {
-        let name = next;
-        next = document.after(name + 1);
+    for name in &mut names {
         if is_left_out(name) {
             complete = false;
             continue;
         }
         let last = list.get(base..).and_then(<[Member]>::last);
         ascending = ascending && last.is_none_or(|last| order(last.name, name).is_lt());
-        if list.len() == list.capacity() {
-            let left = (extent.next - name) as usize;
-            reserve_for_rest(list, (name - extent.first) as usize, left, left / 2);
-        }
         list.push(Member { place: name, name });
     }
     let mut as_written = complete;
@@ -192,7 +204,8 @@ fn sort(members: &mut [Member], order: &dyn Fn(&Member, &Member) -> Ordering) {
 /// The order of two names, of which the prefixes are known.
 #[inline]
 fn compare(document: &Document<'_>, a: (u64, u32), b: (u64, u32)) -> Ordering {
-    a.0.cmp(&b.0).then_with(|| document.string(a.1).compare(document.string(b.1)))
+    let at = |name| document.tape.start(name) + 1;
+    a.0.cmp(&b.0).then_with(|| compare_at(document.text, at(a.1), at(b.1)))
 }
 
 /// The first eight bytes of a name, as a number that orders names as their code points do.

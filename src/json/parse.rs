@@ -141,7 +141,7 @@ impl Parser<'_> {
                     outer.push(inner);
                     let is_object = bracket == b'{';
                     inner = Some(Open { is_object, index: self.tape.len() });
-                    self.tape.open(self.at, self.bytes.len() - self.at);
+                    self.tape.open(self.at);
                     self.at += 1;
                     self.skip_white_space();
                     match self.peek() {
@@ -214,7 +214,7 @@ impl Parser<'_> {
     /// A string. Most are short and have no escapes: for them there is no call.
     #[inline(always)]
     fn string(&mut self) -> Result<()> {
-        self.push(self.at);
+        self.tape.push(self.at);
         self.at += 1;
         if let Some(block) = block_at(self.bytes, self.at) {
             self.at += run_in_block(block, Stop::Json, 0).unwrap_or(BLOCK);
@@ -292,7 +292,7 @@ impl Parser<'_> {
             self.at = start;
             return Err(ParseErrorKind::TooManyDigits(self.dialect.max_integer_digits));
         }
-        self.push(start);
+        self.tape.push(start);
         Ok(())
     }
 
@@ -308,7 +308,7 @@ impl Parser<'_> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(ParseErrorKind::ExpectedValue);
         }
-        self.push(self.at);
+        self.tape.push(self.at);
         self.at += word.len();
         Ok(())
     }
@@ -322,13 +322,9 @@ impl Parser<'_> {
             self.at = start;
             return Err(ParseErrorKind::NonFinite);
         }
-        self.push(start);
+        self.tape.push(start);
         self.at += word.len();
         Ok(())
-    }
-
-    fn push(&mut self, start: usize) {
-        self.tape.push(start, self.bytes.len() - start);
     }
 
     fn skip_white_space(&mut self) {

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::num::ParseFloatError;
 
+use super::decimal::Decimal;
 use super::{Order, Spelling, Value, spell};
 
 /// The text that Python's `json.dumps(json.loads(text))` gives: `", "` and `": "` between tokens,
@@ -21,7 +23,7 @@ pub(super) fn float_repr(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(short);
     }
     // "inf" and "nan", which Rust would accept too, are not JSON and never come here.
-    let Ok(value) = text.parse::<f64>() else { return Cow::Borrowed(text) };
+    let Ok(value) = double(text) else { return Cow::Borrowed(text) };
     if value.is_nan() {
         return Cow::Borrowed("NaN");
     }
@@ -29,6 +31,20 @@ pub(super) fn float_repr(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(if value > 0.0 { "Infinity" } else { "-Infinity" });
     }
     Cow::Owned(repr(value))
+}
+
+/// The double nearest to a JSON number, or a non-finite one.
+fn double(text: &str) -> Result<f64, ParseFloatError> {
+    // Rust stops reading an exponent after 65535, which as many zeros before it can take back.
+    const LONG: usize = 4;
+    let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+    if exponent.len() <= LONG {
+        return text.parse();
+    }
+    match Decimal::read(text) {
+        Some(decimal) => decimal.to_scientific().parse(),
+        None => if text.starts_with('-') { "-0.0" } else { "0.0" }.parse(),
+    }
 }
 
 /// What most numbers are: at most 15 digits and no exponent. Doubles tell all such numbers apart,
@@ -135,6 +151,24 @@ mod tests {
             ("NaN", "NaN"),
         ] {
             assert_eq!(float_repr(text), repr, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_exponent_may_be_taken_back_by_zeros() {
+        let zeros = "0".repeat(700_000);
+        for (text, repr) in [
+            (format!("0.{zeros}1e700001"), "1.0"),
+            (format!("-1{zeros}.0e-700000"), "-1.0"),
+            (format!("0.{zeros}15e655401"), "0.0"),
+            (format!("-0.{zeros}e99999999999999999999"), "-0.0"),
+            (format!("1{zeros}.5e+000000"), "Infinity"),
+            ("1e00000000000000000002".to_owned(), "100.0"),
+            ("1e-99999999999999999999".to_owned(), "0.0"),
+            ("-1.5e99999999999999999999".to_owned(), "-Infinity"),
+            ("12345678901234567890123e-00022".to_owned(), "1.2345678901234567"),
+        ] {
+            assert_eq!(float_repr(&text), repr, "{:.40}", text);
         }
     }
 

@@ -30,6 +30,24 @@ pub(super) fn run_end(bytes: &[u8], mut at: usize, stop: Stop) -> usize {
     at
 }
 
+/// How many bytes two runs have in common.
+pub(super) fn run_in_common(bytes: &[u8], a: usize, b: usize) -> usize {
+    let mut same = 0;
+    while let (Some(block), Some(other)) = (block_at(bytes, a + same), block_at(bytes, b + same))
+        && block == other
+        && run_in_block(block, Stop::Json, 0).is_none()
+    {
+        same += BLOCK;
+    }
+    while let (Some(byte), Some(other)) = (bytes.get(a + same), bytes.get(b + same))
+        && byte == other
+        && !ends_run(*byte, Stop::Json)
+    {
+        same += 1;
+    }
+    same
+}
+
 /// The block that starts at `at`, when there is a whole one.
 #[inline]
 pub(super) fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
@@ -64,9 +82,7 @@ pub(super) fn run_in_block(block: &[u8; BLOCK], stop: Stop, skipped: u32) -> Opt
     (ends != 0).then(|| ends.trailing_zeros() as usize)
 }
 
-/// How many bytes of a block come before the first that ends a run, whatever the first `skipped`,
-/// of which there may be seven, are. None when the run goes on: that the next block's place does not
-/// have to be computed from this one's content is what makes it quick.
+/// The same without SIMD.
 #[inline]
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub(super) fn run_in_block(block: &[u8; BLOCK], stop: Stop, skipped: u32) -> Option<usize> {

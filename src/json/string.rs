@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::scan::{Stop, run_end};
+use super::scan::{Stop, run_end, run_in_common};
 
 /// A string as it stands in a JSON text, without its quotes.
 ///
@@ -52,24 +52,53 @@ impl<'d> Str<'d> {
         }
     }
 
-    /// The code points, an escaped surrogate pair being one.
-    pub(super) fn code_points(self) -> impl Iterator<Item = u32> + 'd {
-        let mut units = Units { rest: self.raw.chars() };
-        let mut held = None;
-        std::iter::from_fn(move || {
-            let unit = held.take().or_else(|| units.next())?;
-            let Unit::Escaped(high @ 0xd800..=0xdbff) = unit else { return Some(unit.code()) };
-            match units.next() {
-                Some(Unit::Escaped(low @ 0xdc00..=0xdfff)) => {
-                    Some(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
-                }
-                after => {
-                    held = after;
-                    Some(high)
-                }
+    /// The string as Python's `json.dumps` prints it, with its quotes.
+    pub(crate) fn to_json(self) -> String {
+        let mut out = String::from("\"");
+        for code in self.code_points() {
+            match char::from_u32(code) {
+                Some(c) => push_char(&mut out, c),
+                None => out.extend(unit_escape(code as u16).map(char::from)),
             }
-        })
+        }
+        out.push('"');
+        out
     }
+
+    /// The code points, an escaped surrogate pair being one.
+    pub(crate) fn code_points(self) -> impl Iterator<Item = u32> + 'd {
+        code_points(self.raw)
+    }
+}
+
+/// Order by code point of the two strings that begin at these places of a text, after their opening
+/// quotes. Nothing beyond the first difference is looked at, however long the strings are.
+pub(super) fn compare_at(text: &str, a: usize, b: usize) -> Ordering {
+    let mut same = run_in_common(text.as_bytes(), a, b);
+    while !(text.is_char_boundary(a + same) && text.is_char_boundary(b + same)) {
+        same -= 1;
+    }
+    let rest = |start: usize| code_points(text.get(start + same..).unwrap_or_default());
+    rest(a).cmp(rest(b))
+}
+
+/// The code points of a string's text up to its closing quote, or its end.
+fn code_points(text: &str) -> impl Iterator<Item = u32> {
+    let mut units = Units { rest: text.chars() };
+    let mut held = None;
+    std::iter::from_fn(move || {
+        let unit = held.take().or_else(|| units.next())?;
+        let Unit::Escaped(high @ 0xd800..=0xdbff) = unit else { return Some(unit.code()) };
+        match units.next() {
+            Some(Unit::Escaped(low @ 0xdc00..=0xdfff)) => {
+                Some(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+            }
+            after => {
+                held = after;
+                Some(high)
+            }
+        }
+    })
 }
 
 /// Appends `text`, which is no JSON yet, as a JSON string in Python's spelling (ASCII only).
@@ -82,20 +111,22 @@ pub fn write_string(out: &mut String, text: &str) {
         out.push_str(head);
         let mut chars = tail.chars();
         let Some(c) = chars.next() else { break };
-        match u8::try_from(c).ok().and_then(short_escape) {
-            Some(escape) => {
-                out.push('\\');
-                out.push(char::from(escape));
-            }
-            None => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.extend(unit_escape(*unit).map(char::from));
-                }
-            }
-        }
+        push_char(out, c);
         rest = chars.as_str();
     }
     out.push('"');
+}
+
+fn push_char(out: &mut String, c: char) {
+    match u8::try_from(c).ok().and_then(short_escape) {
+        Some(escape) => out.extend(['\\', char::from(escape)]),
+        None if matches!(c, ' '..='~') => out.push(c),
+        None => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.extend(unit_escape(*unit).map(char::from));
+            }
+        }
+    }
 }
 
 /// The letter of a two-character escape.
@@ -136,6 +167,7 @@ impl Unit {
     }
 }
 
+/// Ends with the text, or with a quote that is not escaped.
 struct Units<'d> {
     rest: std::str::Chars<'d>,
 }
@@ -145,8 +177,13 @@ impl Iterator for Units<'_> {
 
     fn next(&mut self) -> Option<Unit> {
         let c = self.rest.next()?;
-        if c != '\\' {
-            return Some(Unit::Literal(c));
+        match c {
+            '"' => {
+                self.rest = "".chars();
+                return None;
+            }
+            '\\' => {}
+            _ => return Some(Unit::Literal(c)),
         }
         Some(Unit::Escaped(match self.rest.next()? {
             'b' => 0x8,
@@ -188,6 +225,31 @@ mod tests {
     fn a_lone_surrogate_is_no_str() {
         for json in [r#""\ud800""#, r#""\udc00\ud800""#, r#""\ud800x""#, r#""\ud800😀""#] {
             with(json, |s| assert_eq!(s.to_str(), None, "{json}"));
+        }
+    }
+
+    #[test]
+    fn strings_are_compared_where_they_stand() {
+        let long = "x".repeat(40);
+        for (a, b, order) in [
+            ("", "", Ordering::Equal),
+            ("", "a", Ordering::Less),
+            ("abc", "abd", Ordering::Less),
+            ("é", "è", Ordering::Greater),
+            (r"a\u0062", "ab", Ordering::Equal),
+            (r"a\u0062", r"a\u0061c", Ordering::Greater),
+            (r"\ud83d\ude00", "😀", Ordering::Equal),
+            (r"\ud800", r"\ud800", Ordering::Equal),
+            (r"\ud800", r"\ud800x", Ordering::Less),
+            ("x\\\"", "x", Ordering::Greater),
+            ("x", r"x\u0000", Ordering::Less),
+        ] {
+            for prefix in ["", "é", &long, &long[..15], &long[..16], &long[..33]] {
+                let text = format!("[\"{prefix}{a}\",\"{prefix}{b}\" , \"{long}\"]");
+                let (first, second) = (2, 2 + prefix.len() + a.len() + 3);
+                assert_eq!(compare_at(&text, first, second), order, "{text}");
+                assert_eq!(compare_at(&text, second, first), order.reverse(), "{text}");
+            }
         }
     }
 

@@ -1,10 +1,12 @@
 //! The tape: where the values of a text begin, four bytes for each.
 //!
 //! A scalar has one entry, the offset of its first byte; what it is and where it ends the text
-//! tells. An array or object has a second entry, its [`Extent`], unless it is empty. The smallest
-//! values take two bytes of text (`1,`, `[1],`), so a tape is at most three times its text; four
-//! times where there is nothing but brackets in brackets.
+//! tells. An array or object has a second entry, its [`Extent`], unless it is empty. Entries are
+//! kept in chunks, so that a tape takes what it needs and nothing is moved while it grows: three
+//! times its text at most (`[1],`), four where there is nothing but brackets in brackets.
 
+/// How many entries are taken at a time.
+const CHUNK: usize = 256;
 /// Marks an array or object without anything in it; offsets stay below.
 const EMPTY: u32 = 1 << 31;
 /// Marks an extent that is kept aside.
@@ -30,7 +32,9 @@ pub(super) struct Extent {
 
 #[derive(Debug, Clone)]
 pub(super) struct Tape {
-    entries: Vec<u32>,
+    chunks: Vec<Box<[u32; CHUNK]>>,
+    /// How many entries there are.
+    count: usize,
     /// Extents that do not fit into an entry: of the few values that are large.
     aside: Vec<Extent>,
     records: bool,
@@ -38,7 +42,7 @@ pub(super) struct Tape {
 
 impl Tape {
     pub fn new() -> Self {
-        Self { entries: Vec::new(), aside: Vec::new(), records: true }
+        Self { chunks: Vec::new(), count: 0, aside: Vec::new(), records: true }
     }
 
     /// A tape that takes everything and keeps nothing, for when only the verdict of the parser
@@ -49,7 +53,7 @@ impl Tape {
 
     /// How many entries there are.
     pub fn len(&self) -> u32 {
-        self.entries.len() as u32
+        self.count as u32
     }
 
     /// The offset of a value's first byte.
@@ -77,39 +81,40 @@ impl Tape {
         }
     }
 
+    #[inline]
     fn entry(&self, index: u32) -> u32 {
+        let index = index as usize;
+        let chunk = self.chunks.get(index / CHUNK);
         // Indexes come from the tape itself; the default is never seen.
-        self.entries.get(index as usize).copied().unwrap_or(0)
+        chunk.and_then(|chunk| chunk.get(index % CHUNK)).copied().unwrap_or(0)
     }
 
-    /// Appends a scalar. `left` is how much text there is from `start` on.
+    fn entry_mut(&mut self, index: u32) -> Option<&mut u32> {
+        let index = index as usize;
+        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
+    }
+
+    /// Appends a scalar.
     #[inline]
-    pub fn push(&mut self, start: usize, left: usize) {
-        if self.entries.len() == self.entries.capacity() {
+    pub fn push(&mut self, start: usize) {
+        if self.count % CHUNK == 0 {
             if !self.records {
                 return;
             }
-            self.grow(start, left);
+            self.chunks.push(Box::new([0; CHUNK]));
         }
-        self.entries.push(start as u32);
-    }
-
-    #[cold]
-    fn grow(&mut self, start: usize, left: usize) {
-        // No text goes on with more than three entries in four bytes.
-        reserve_for_rest(&mut self.entries, start, left, left / 4 * 3);
+        if let Some(slot) = self.chunks.last_mut().and_then(|last| last.get_mut(self.count % CHUNK))
+        {
+            *slot = start as u32;
+            self.count += 1;
+        }
     }
 
     /// Appends an array or object, of which nothing is known yet.
     #[inline]
-    pub fn open(&mut self, start: usize, left: usize) {
-        if self.entries.capacity() - self.entries.len() < 2 {
-            if !self.records {
-                return;
-            }
-            self.grow(start, left);
-        }
-        self.entries.extend_from_slice(&[start as u32; 2]);
+    pub fn open(&mut self, start: usize) {
+        self.push(start);
+        self.push(start);
     }
 
     /// Says where the array or object at `index` ends, which is after the last entry.
@@ -120,8 +125,11 @@ impl Tape {
         }
         let (next, end) = (self.len(), end as u32);
         if next == index + 2 {
-            self.entries.pop();
-            if let Some(start) = self.entries.get_mut(index as usize) {
+            self.count -= 1;
+            if self.count % CHUNK == 0 {
+                self.chunks.pop();
+            }
+            if let Some(start) = self.entry_mut(index) {
                 *start |= EMPTY;
             }
             return;
@@ -133,18 +141,10 @@ impl Tape {
             self.aside.push(Extent { first: index + 2, next, end: Some(end) });
             ASIDE | (self.aside.len() as u32 - 1)
         };
-        if let Some(extent) = self.entries.get_mut(index as usize + 1) {
+        if let Some(extent) = self.entry_mut(index + 1) {
             *extent = packed;
         }
     }
-}
-
-/// Makes room as if the rest were like what has been read, `read` of `read + left`, with a little to
-/// spare, but for no more than `most`: doubling could take twice of what is needed.
-pub(super) fn reserve_for_rest<T>(list: &mut Vec<T>, read: usize, left: usize, most: usize) {
-    let expected = list.len() as u64 * left as u64 / (read as u64).max(1);
-    let expected = (expected + expected / 32).min(most as u64) as usize;
-    list.reserve_exact(expected.max(list.len() / 8) + 16);
 }
 
 #[cfg(test)]
@@ -154,10 +154,10 @@ mod tests {
     /// A tape with one container of `count` scalars that is `length` bytes long.
     fn container(count: u32, length: usize) -> Extent {
         let mut tape = Tape::new();
-        tape.push(0, length + 1);
-        tape.open(1, length);
+        tape.push(0);
+        tape.open(1);
         for _ in 0..count {
-            tape.push(2, length);
+            tape.push(2);
         }
         tape.close(1, 1 + length);
         assert_eq!(tape.start(1), 1);

@@ -12,6 +12,8 @@ use crate::json::{
 
 /// How many differences are listed.
 const MAX_DIFFERENCES: usize = 100;
+/// How long their paths may be together, in bytes: names can be long, and are repeated in each.
+const MAX_PATHS: usize = 1024 * 1024;
 
 /// What two requests have in common and what not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +25,9 @@ pub struct Explanation {
     pub a: Side,
     /// The second.
     pub b: Side,
-    /// Where they differ, in the order of the texts that are hashed; at most 100.
+    /// Where they differ, in the order of the texts that are hashed; at most 100. In the scheme
+    /// `dynamiq` there can be some although the keys are equal: `a:b` and `c` give the same key as
+    /// `a` and `b:c`.
     pub differences: Vec<Difference>,
     /// Whether there are more differences than are listed.
     pub truncated: bool,
@@ -130,7 +134,7 @@ pub fn explain(a: &KeyRequest<'_>, b: &KeyRequest<'_>) -> Result<Explanation, Ex
         side(a).map_err(|error| ExplainError { side: 'a', error })?,
         side(b).map_err(|error| ExplainError { side: 'b', error })?,
     );
-    let mut found = Found { differences: Vec::new(), truncated: false };
+    let mut found = Found { differences: Vec::new(), paths: 0, truncated: false };
     let text = |text: &str| {
         let mut out = String::new();
         write_string(&mut out, text);
@@ -152,7 +156,7 @@ pub fn explain(a: &KeyRequest<'_>, b: &KeyRequest<'_>) -> Result<Explanation, Ex
     compare(scheme, Component::Kwargs, a.kwargs.or(none), b.kwargs.or(none), &mut found);
     compare(scheme, Component::Definition, hashed_definition(a), hashed_definition(b), &mut found);
     let (a, b) = sides;
-    let Found { differences, truncated } = found;
+    let Found { differences, truncated, .. } = found;
     Ok(Explanation { equal: a.key == b.key, a, b, differences, truncated })
 }
 
@@ -179,6 +183,8 @@ fn hashed_definition<'a>(request: &KeyRequest<'a>) -> Option<Value<'a>> {
 /// What has been found so far.
 struct Found {
     differences: Vec<Difference>,
+    /// How long the paths are together.
+    paths: usize,
     truncated: bool,
 }
 
@@ -194,7 +200,9 @@ impl Found {
     }
 
     fn push(&mut self, difference: Difference) {
-        if self.differences.len() < MAX_DIFFERENCES {
+        self.paths += difference.path.len();
+        let is_first = self.differences.is_empty();
+        if is_first || (self.differences.len() < MAX_DIFFERENCES && self.paths <= MAX_PATHS) {
             self.differences.push(difference);
         } else {
             self.truncated = true;
@@ -328,7 +336,7 @@ fn reordered(pair: &Pair<'_>) -> Option<(String, String)> {
     in_b.retain(|(name, _)| shared(*name, &a));
     let same = in_a.iter().zip(&in_b).all(|((a, _), (b, _))| a.compare(*b).is_eq());
     let list = |members: Vec<(Str<'_>, Value<'_>)>| {
-        let names: Vec<_> = members.iter().map(|(name, _)| format!("\"{}\"", name.raw())).collect();
+        let names: Vec<_> = members.iter().map(|(name, _)| name.to_json()).collect();
         format!("[{}]", names.join(", "))
     };
     (!same).then(|| (list(in_a), list(in_b)))
@@ -341,34 +349,39 @@ fn path(steps: &[Step<'_>]) -> String {
         match step {
             Step::Root => path.push('$'),
             Step::Element(index) => path.push_str(&format!("[{index}]")),
-            Step::Member(name) if is_identifier(name.raw()) => {
-                path.push('.');
-                path.push_str(name.raw());
-            }
-            Step::Member(name) => {
-                path.push_str("['");
-                push_quoted(&mut path, *name);
-                path.push_str("']");
-            }
+            Step::Member(name) => match name.to_str() {
+                Some(name) if is_identifier(&name) => {
+                    path.push('.');
+                    path.push_str(&name);
+                }
+                _ => {
+                    path.push_str("['");
+                    push_quoted(&mut path, *name);
+                    path.push_str("']");
+                }
+            },
         }
     }
     path
 }
 
-fn is_identifier(raw: &str) -> bool {
-    raw.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn push_quoted(out: &mut String, name: Str<'_>) {
-    // With a lone surrogate: the name as it is spelled.
-    let Some(text) = name.to_str() else { return out.push_str(name.raw()) };
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            _ if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => out.push(c),
+    for code in name.code_points() {
+        match char::from_u32(code) {
+            Some(c @ ('\'' | '\\')) => out.extend(['\\', c]),
+            Some('\u{8}') => out.push_str("\\b"),
+            Some('\u{c}') => out.push_str("\\f"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some(c @ ' '..) => out.push(c),
+            // Control characters, and lone surrogates.
+            _ => out.push_str(&format!("\\u{code:04x}")),
         }
     }
 }
@@ -499,6 +512,43 @@ mod tests {
         assert_eq!(differences(a, b), [&shared[..], &["input $.t Value 1 1.0"]].concat());
         let canonical = |given| Given { scheme: Scheme::Canonical, ..given };
         assert_eq!(differences(canonical(a), canonical(b)), shared);
+    }
+
+    #[test]
+    fn paths_do_not_depend_on_how_names_are_spelled() {
+        for (name, step) in [
+            (r"\u0061", "$.a"),
+            ("é", "$['é']"),
+            (r"it's", r"$['it\'s']"),
+            (r"it's\ud800", r"$['it\'s\ud800']"),
+            (r#"q\"\u0041"#, r#"$['q"A']"#),
+            (r"\\\b\f\n\r\t\u0001\u007f", "$['\\\\\\b\\f\\n\\r\\t\\u0001\u{7f}']"),
+        ] {
+            let [a, b] = ["1", "2"].map(|value| format!("{{\"{name}\":{value}}}"));
+            let found = differences(Given { input: &a, ..GIVEN }, Given { input: &b, ..GIVEN });
+            assert_eq!(found, [format!("input {step} Value 1 2")]);
+        }
+        let a = Given { input: r#"{"l":[{"\u0061":1,"b\ud800":2}]}"#, ..GIVEN };
+        let b = Given { input: r#"{"l":[{"b\uD800":2,"a":1}]}"#, ..GIVEN };
+        let order = r#"input $.l[0] Order ["a", "b\ud800"] ["b\ud800", "a"]"#;
+        assert_eq!(differences(a, b), [order]);
+    }
+
+    #[test]
+    fn long_names_are_not_repeated_without_end() {
+        let name = "n".repeat(600_000);
+        let [a, b] = ["0", "1"].map(|n| format!("{{\"{name}\":[{n},{n},{n},{n}]}}"));
+        let explanation =
+            explained(Given { input: &a, ..GIVEN }, Given { input: &b, ..GIVEN }).unwrap();
+        assert_eq!((explanation.differences.len(), explanation.truncated), (1, true));
+    }
+
+    #[test]
+    fn two_ways_to_one_dynamiq_key_are_told_apart() {
+        let a = Given { namespace: Some("a"), entity_id: "b:c", ..GIVEN };
+        let b = Given { namespace: Some("a:b"), entity_id: "c", ..GIVEN };
+        let explanation = explained(a, b).unwrap();
+        assert_eq!((explanation.equal, explanation.differences.len()), (true, 2));
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn python(tree: &Tree, sorted: bool) -> String {
         Tree::Bool(value) => value.to_string(),
         Tree::Integer(spelled) if spelled == "-0" => "0".to_owned(),
         Tree::Integer(spelled) => spelled.clone(),
-        Tree::Float(spelled) => spelled.parse().map(python_float).unwrap_or_default(),
+        Tree::Float(spelled) => python_float(double(spelled)),
         Tree::NonFinite(word) => (*word).to_owned(),
         Tree::Text(text) => python_string(text),
         Tree::Array(values) => {
@@ -180,6 +180,33 @@ fn python(tree: &Tree, sorted: bool) -> String {
             format!("{{{}}}", members.join(", "))
         }
     }
+}
+
+/// The nearest double, from the digits and the exponent of the last of them: a parser need not take
+/// an exponent of any length.
+fn double(spelled: &str) -> f64 {
+    let (sign, spelled) = spelled.strip_prefix('-').map_or((1.0, spelled), |rest| (-1.0, rest));
+    let (mantissa, exponent) = spelled.split_once(['e', 'E']).unwrap_or((spelled, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let mut digits = digits.trim_start_matches('0').to_owned();
+    if digits.is_empty() {
+        return sign * 0.0;
+    }
+    let far = if exponent.starts_with('-') { -1_000_000_000_000 } else { 1_000_000_000_000 };
+    let exponent: i64 = exponent.parse().unwrap_or(far);
+    let mut exponent = exponent.clamp(-far.abs(), far.abs()) - fraction.len() as i64;
+    let magnitude = exponent + digits.len() as i64;
+    if magnitude.abs() > 1000 {
+        return if magnitude > 0 { sign * f64::INFINITY } else { sign * 0.0 };
+    }
+    // No digit so far back matters but for not being zero.
+    if digits.len() > 1000 {
+        exponent += digits.len() as i64 - 1001;
+        digits.truncate(1000);
+        digits.push('1');
+    }
+    sign * format!("{digits}e{exponent}").parse::<f64>().unwrap_or_default()
 }
 
 fn python_string(text: &[u32]) -> String {

@@ -1,7 +1,9 @@
 // A JavaScript value as exact JSON text. Where JSON.stringify gives a text, this one denotes the
 // same JSON, or there is an error that says where and why: a value that JSON cannot hold must not
 // share a key with another one (JSON.stringify makes `{}` of every Map, and null of NaN).
-import { edgememoError } from "./error.js";
+import { edgememoError, shortened } from "./error.js";
+import { pathOf } from "./path.js";
+import { isWellFormed } from "./text.js";
 
 /** How deep arrays and objects nest at most; the parser's limit. */
 const MAX_DEPTH = 1000;
@@ -15,7 +17,6 @@ const tagOf = Object.prototype.toString;
  * An array or object that is being written.
  * @typedef {object} Frame
  * @property {Frame | null} parent
- * @property {number} depth
  * @property {object} holder
  * @property {string[] | null} names of an object's members; null for an array
  * @property {number} length
@@ -33,14 +34,16 @@ const tagOf = Object.prototype.toString;
 export function jsonText(root, part) {
   const first = written(root, null, part);
   if (typeof first !== "object") return first;
-  let frame = opened(first, null, part);
+  /** The arrays and objects that are being written. */
+  const open = new Set();
+  let frame = opened(first, null, open, part);
   let out = frame.names === null ? "[" : "{";
   for (;;) {
     const { names } = frame;
     frame.index += 1;
-    // Not by equality: the length of a proxy is what its owner says.
-    if (!(frame.index < frame.length)) {
+    if (frame.index === frame.length) {
       out += names === null ? "]" : "}";
+      open.delete(frame.holder);
       frame = frame.parent;
       if (frame === null) return out;
       continue;
@@ -57,7 +60,7 @@ export function jsonText(root, part) {
     if (typeof next === "string") {
       out += next;
     } else {
-      frame = opened(next, frame, part);
+      frame = opened(next, frame, open, part);
       out += frame.names === null ? "[" : "{";
     }
   }
@@ -118,7 +121,7 @@ function bare(value, frame, part) {
   const tag = tagOf.call(value);
   switch (tag) {
     case "[object Object]":
-      return value;
+      return JSON.isRawJSON?.(value) ? rawText(value.rawJSON) : value;
     case "[object Number]":
       return numeral(Number(value), frame, part);
     case "[object String]":
@@ -145,24 +148,39 @@ function tagged(value, frame, part) {
   throw unsupportedTag(tag, frame, part);
 }
 
-/** @returns {Frame} */
-function opened(holder, parent, part) {
-  const depth = parent === null ? 1 : parent.depth + 1;
-  for (let above = parent; above !== null; above = above.parent) {
-    if (above.holder === holder) {
-      const path = pathOf(parent);
-      const message = `${part}: ${path} is inside itself; JSON has no cycles`;
-      throw edgememoError("cycle", message, { path });
-    }
+/**
+ * @param {object} holder
+ * @param {Frame | null} parent
+ * @param {Set<object>} open
+ * @param {string} part
+ * @returns {Frame}
+ */
+function opened(holder, parent, open, part) {
+  if (open.has(holder)) {
+    const path = pathTo(parent);
+    const message = `${part}: ${shortened(path)} is inside itself; JSON has no cycles`;
+    throw edgememoError("cycle", message, { path });
   }
-  if (depth > MAX_DEPTH) {
-    // The path would be as deep.
-    const message = `${part}: arrays and objects nest deeper than ${MAX_DEPTH}`;
-    throw edgememoError("too-deep", message);
+  if (open.size === MAX_DEPTH) {
+    const path = pathTo(parent);
+    const message = `${part}: ${shortened(path)} nests deeper than ${MAX_DEPTH} arrays and objects`;
+    throw edgememoError("too-deep", message, { path });
   }
+  open.add(holder);
   const names = Array.isArray(holder) ? null : Object.keys(holder);
-  const { length } = names ?? holder;
-  return { parent, depth, holder, names, length, index: -1, empty: true };
+  const length = names === null ? lengthOf(holder) : names.length;
+  return { parent, holder, names, length, index: -1, empty: true };
+}
+
+/** Of an array, or of a proxy of one: that is what its owner says, read once as JSON.stringify does. */
+function lengthOf(array) {
+  const length = Math.trunc(+array.length) || 0;
+  return Math.min(Math.max(length, 0), Number.MAX_SAFE_INTEGER);
+}
+
+/** What JSON.rawJSON was given, which is a scalar: to the letter, if UTF-8 can hold it. */
+function rawText(text) {
+  return isWellFormed(text) ? text : JSON.stringify(JSON.parse(text));
 }
 
 /** A string as JSON; lone surrogates become escapes. */
@@ -179,14 +197,14 @@ function quoted(text) {
 function numeral(value, frame, part) {
   if (Number.isInteger(value)) {
     if (Number.isSafeInteger(value)) return String(value);
-    const path = pathOf(frame);
+    const path = pathTo(frame);
     const what = "is an integer beyond Number.MAX_SAFE_INTEGER, which a double may have rounded";
-    const message = `${part}: ${path} ${what}; use a BigInt, or pass JSON text`;
+    const message = `${part}: ${shortened(path)} ${what}; use a BigInt, or pass JSON text`;
     throw edgememoError("unsafe-integer", message, { path });
   }
   if (Number.isFinite(value)) return String(value);
-  const path = pathOf(frame);
-  const message = `${part}: ${path} is NaN or infinite, which JSON cannot hold`;
+  const path = pathTo(frame);
+  const message = `${part}: ${shortened(path)} is NaN or infinite, which JSON cannot hold`;
   throw edgememoError("non-finite-number", message, { path });
 }
 
@@ -195,8 +213,8 @@ function refuseInvalidDate(value, frame, part) {
   if (Object(value) !== value || Symbol.toStringTag in value) return;
   if (tagOf.call(value) !== "[object Date]") return;
   if (!Number.isNaN(Date.prototype.getTime.call(value))) return;
-  const path = pathOf(frame);
-  throw edgememoError("invalid-date", `${part}: ${path} is an invalid Date`, { path });
+  const path = pathTo(frame);
+  throw edgememoError("invalid-date", `${part}: ${shortened(path)} is an invalid Date`, { path });
 }
 
 /** What to pass in place of what JSON cannot hold. */
@@ -224,13 +242,13 @@ function unsupportedTag(tag, frame, part) {
   const typedArray = /^(Big)?(Int|Uint|Float)\d+(Clamped)?Array$/.test(kind);
   const instead = typedArray ? "pass Array.from(typedArray), or Base64" : known;
   const otherwise = "pass what matters of it as a plain object, or give it a toJSON method";
-  return unsupported(`a value of the kind ${kind}`, instead ?? otherwise, frame, part);
+  return unsupported(`a value of the kind ${shortened(kind)}`, instead ?? otherwise, frame, part);
 }
 
 function unsupported(what, instead, frame, part) {
-  const path = pathOf(frame);
+  const path = pathTo(frame);
   const advice = instead === "" ? "" : `; ${instead}`;
-  const message = `${part}: ${path} is ${what}, which JSON cannot hold${advice}`;
+  const message = `${part}: ${shortened(path)} is ${what}, which JSON cannot hold${advice}`;
   return edgememoError("unsupported-value", message, { path });
 }
 
@@ -239,22 +257,9 @@ function keyIn(frame) {
   return frame.names === null ? frame.index : frame.names[frame.index];
 }
 
-/** Where the value is that is being written, as a JSONPath: `$.messages[0]['file name']`. */
-function pathOf(frame) {
+/** Where the value is that is being written. @param {Frame | null} frame */
+function pathTo(frame) {
   const steps = [];
-  for (let at = frame; at !== null; at = at.parent) {
-    steps.push(at.names === null ? `[${at.index}]` : step(keyIn(at)));
-  }
-  return `$${steps.reverse().join("")}`;
-}
-
-/** The step to a member. `explain` writes them in the same way, which is that of RFC 9535. */
-function step(name) {
-  if (/^[A-Za-z_]\w*$/.test(name)) return `.${name}`;
-  const escaped = name.replace(/['\\]|\p{Cc}|\p{Surrogate}/gu, (character) => {
-    if (character === "'" || character === "\\") return `\\${character}`;
-    if (character === "\n") return "\\n";
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
-  return `['${escaped}']`;
+  for (let at = frame; at !== null; at = at.parent) steps.push(keyIn(at));
+  return pathOf(steps.reverse());
 }

@@ -29,6 +29,7 @@ describe("the package", { timeout: 120_000 }, () => {
       "index.js",
       "node.js",
       "package.json",
+      "path.js",
       "text.js",
       "value.js",
       "worker.js",

@@ -129,6 +129,55 @@ describe("a value means what JSON.stringify writes", () => {
     assertRefused(value, "unsupported-value", "$.toJSON");
   });
 
+  it("JSON.rawJSON is its text, to the letter", () => {
+    const raw = (json) => JSON.rawJSON(json);
+    const value = {
+      a: raw("1"),
+      b: [raw("1.0"), raw("1E400"), raw('"\\u0041"'), raw("null"), raw("true")],
+      c: withToJSON(() => raw("-0")),
+      d: { ...raw("1") },
+      e: proxied(raw("1")),
+    };
+    assert.equal(text(value), JSON.stringify(value));
+    for (const json of ["1", "12345678901234567890", '"a"', "null"]) {
+      assert.equal(text(raw(json)), json);
+    }
+    // In UTF-8 it has to be escaped.
+    assert.equal(text([raw('"\ud800"'), raw('"\ud83d\\ude00"')]), '["\\ud800","😀"]');
+  });
+
+  it("a proxy of an array has the length that its owner says, once", () => {
+    const lengths = [2, "2", 2.7, -1, "x", undefined, null, Number.NaN, { valueOf: () => 1 }];
+    for (const length of lengths) {
+      let asked = 0;
+      const handler = {
+        get: (target, name) => {
+          if (name !== "length") return target[name];
+          asked += 1;
+          return length;
+        },
+      };
+      const value = { a: new Proxy([1, 2, 3], handler) };
+      const expected = JSON.stringify(value);
+      asked = 0;
+      assert.equal(text(value), expected, String(length));
+      assert.equal(asked, 1);
+    }
+    let asked = 0;
+    const changing = { valueOf: () => [1, 3, 3, 3][asked++] };
+    const value = new Proxy([1, 2, 3], {
+      get: (target, name) => (name === "length" ? changing : target[name]),
+    });
+    assert.equal(text(value), "[1]");
+    for (const length of [1n, Symbol("length")]) {
+      const value = new Proxy([1], {
+        get: (target, name) => (name === "length" ? length : target[name]),
+      });
+      assert.throws(() => JSON.stringify(value), TypeError);
+      assert.throws(() => text(value), TypeError);
+    }
+  });
+
   it("asks for every member once, in the order in which they are written", () => {
     const log = (value) => {
       const seen = [];
@@ -257,6 +306,9 @@ describe("refused, with a code and the place", () => {
       ["1a", "['1a']"],
       ["it's", "['it\\'s']"],
       ["a\\b\n\u0001", "['a\\\\b\\n\\u0001']"],
+      ["\b\t\f\r\u001f", "['\\b\\t\\f\\r\\u001f']"],
+      ["\u007f\u0080", "['\u007f\u0080']"],
+      ["a\n", "['a\\n']"],
       ["\ud800é", "['\\ud800é']"],
     ]) {
       assertRefused({ [name]: Number.NaN }, "non-finite-number", `$${step}`);
@@ -277,11 +329,50 @@ describe("refused, with a code and the place", () => {
 
   it("what nests deeper than the parser reads", () => {
     assert.equal(text(inArrays(1_000)), JSON.stringify(inArrays(1_000)));
-    assertRefused(inArrays(1_001), "too-deep", undefined);
-    assertRefused(inArrays(1_000_000), "too-deep", undefined);
+    // The message has only the start of it.
+    const path = `$${"[0]".repeat(1_000)}`;
+    const refusal = { code: "too-deep", path, message: /^input: \$(\[0\]){66}…/ };
+    assert.throws(() => text(inArrays(1_001)), refusal);
+    assert.throws(() => text(inArrays(1_000_000)), refusal);
     let endless = 0;
     const unfolding = { toJSON: () => ({ next: { ...unfolding, count: endless++ } }) };
-    assertRefused(unfolding, "too-deep", undefined);
+    const next = `$${".next".repeat(1_000)}`;
+    assert.throws(() => text(unfolding), { code: "too-deep", path: next });
+  });
+
+  it("with a message that no name makes long", () => {
+    for (const name of ["x".repeat(100_000), "'".repeat(100_000), "😀".repeat(300)]) {
+      assert.throws(
+        () => text({ [name]: Number.NaN }),
+        ({ message, path }) => {
+          assert.ok(path.length > name.length);
+          assert.ok(message.length < 300 && message.isWellFormed(), message);
+          assert.ok(message.startsWith(`input: ${path.slice(0, 198)}`), message);
+          return true;
+        },
+      );
+      const kind = { [Symbol.toStringTag]: name };
+      assert.throws(
+        () => text(kind),
+        ({ message }) => message.length < 400,
+      );
+    }
+  });
+
+  it("and in a time that does not grow with the depth", () => {
+    const wide = Array.from({ length: 100_000 }, () => ({}));
+    let deep = wide;
+    for (let depth = 1; depth < 990; depth += 1) deep = [deep];
+    const timeOf = (value) => {
+      const times = [1, 2, 3].map(() => {
+        const start = performance.now();
+        text(value);
+        return performance.now() - start;
+      });
+      return Math.min(...times);
+    };
+    const [flat, nested] = [timeOf([wide]), timeOf(deep)];
+    assert.ok(nested < 3 * flat + 20, `${nested} ms, and ${flat} ms without the depth`);
   });
 
   it("needs no stack for what is deep", () => {

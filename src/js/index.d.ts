@@ -77,7 +77,10 @@ export interface Explained {
 
 /** Why two requests have, or do not have, the same key. */
 export interface Explanation {
-  /** Whether the keys are equal. */
+  /**
+   * Whether the keys are equal. In `dynamiq` they can be although there are differences: the
+   * namespace `a` with the node `b:c` has the keys of the namespace `a:b` with the node `c`.
+   */
   equal: boolean;
   a: Explained;
   b: Explained;
@@ -106,17 +109,19 @@ export type ErrorCode =
   | "duplicate-name"
   | "number-too-long"
   | "exponent-out-of-range"
-  | "text-too-long"
   /** JSON that is no request. */
   | "input-not-object"
   | "kwargs-not-object"
   | "reserved-keyword";
 
-/** What the functions throw. The message says where and what to do, and never holds a value. */
+/**
+ * What the functions throw. The message says where and what to do. It holds no value, but names of
+ * members, which may be private too; each path or name in it is cut after 200 characters.
+ */
 export interface EdgememoError extends Error {
   name: "EdgememoError";
   code: ErrorCode;
-  /** Where in a JavaScript value, such as `$.messages[0].at`. */
+  /** Where in a value, such as `$.messages[0].at`; never cut. */
   path?: string;
   /** Where in a JSON text, in bytes of UTF-8 from its start. */
   position?: number;

@@ -1,5 +1,6 @@
 // What the package exports, over the wasm module that an entry has loaded.
-import { edgememoError } from "./error.js";
+import { edgememoError, shortened } from "./error.js";
+import { pathAt } from "./path.js";
 import { isWellFormed, wellFormedJson } from "./text.js";
 import { jsonText } from "./value.js";
 
@@ -12,29 +13,65 @@ const MEMBERS = ["entityId", "input", "kwargs", "namespace", "scheme", "definiti
  * @property {(a: (string | undefined)[], b: (string | undefined)[]) => string} explain
  */
 
+/**
+ * The texts that were made of JavaScript values here, by the names that messages have for them.
+ * @typedef {Map<string, string>} Written
+ */
+
 /** @param {Raw} raw */
 export function over(raw) {
   return {
     cacheKey(request) {
-      return raw.cacheKey(...asRaw(request, ""));
+      const written = new Map();
+      const parts = asRaw(request, "", written);
+      return located(written, () => raw.cacheKey(...parts));
     },
 
     canonicalize(input, scheme = "dynamiq") {
-      return raw.canonicalize(required(input, "input"), word(scheme, "scheme"));
+      const written = new Map();
+      const text = required(input, "input", written);
+      const name = word(scheme, "scheme");
+      return located(written, () => raw.canonicalize(text, name));
     },
 
     explain(a, b) {
-      return JSON.parse(raw.explain(asRaw(a, "a."), asRaw(b, "b.")));
+      const written = new Map();
+      const [partsOfA, partsOfB] = [asRaw(a, "a.", written), asRaw(b, "b.", written)];
+      return JSON.parse(located(written, () => raw.explain(partsOfA, partsOfB)));
     },
   };
+}
+
+/**
+ * What `compute` gives. An error that points into a text which was made here points into the value:
+ * the caller never had the text.
+ * @template T
+ * @param {Written} written
+ * @param {() => T} compute
+ */
+function located(written, compute) {
+  try {
+    return compute();
+  } catch (error) {
+    const { code, message, position } = error;
+    if (position === undefined) throw error;
+    for (const [part, text] of written) {
+      if (!message.startsWith(part)) continue;
+      const path = pathAt(text, position);
+      const there = message.replace(`at byte ${position}`, () => `at ${shortened(path)}`);
+      throw edgememoError(code, there, { path });
+    }
+    throw error;
+  }
 }
 
 /**
  * A request as the wasm module takes it: its parts in order, values as JSON text.
  * @param {unknown} request
  * @param {string} prefix of the parts' names in messages
+ * @param {Written} written
  */
-function asRaw(request, prefix) {
+function asRaw(request, prefix, written) {
   if (typeof request !== "object" || request === null || Array.isArray(request)) {
     const name = prefix === "" ? "the request" : prefix.slice(0, -1);
     throw invalid(`${name} has to be an object with entityId and input`);
@@ -42,7 +79,7 @@ function asRaw(request, prefix) {
   for (const name of Object.keys(request)) {
     // A member that nobody reads would look like a cache that never hits.
     if (!MEMBERS.includes(name))
-      throw invalid(`${prefix}${name} is not known; there are ${MEMBERS.join(", ")}`);
+      throw invalid(`${prefix}${shortened(name)} is not known; there are ${MEMBERS.join(", ")}`);
   }
   const { entityId, input, kwargs, namespace, scheme = "dynamiq", definition } = request;
   return [
@@ -51,9 +88,9 @@ function asRaw(request, prefix) {
       ? undefined
       : word(namespace, `${prefix}namespace`),
     word(entityId, `${prefix}entityId`),
-    required(input, `${prefix}input`),
-    optional(kwargs, `${prefix}kwargs`),
-    optional(definition, `${prefix}definition`),
+    required(input, `${prefix}input`, written),
+    optional(kwargs, `${prefix}kwargs`, written),
+    optional(definition, `${prefix}definition`, written),
   ];
 }
 
@@ -66,18 +103,21 @@ function word(value, part) {
 }
 
 /** The JSON text of a part: a string is one already. */
-function required(value, part) {
+function required(value, part, written) {
   if (typeof value === "string") return wellFormedJson(value, part);
   if (value === undefined) throw invalid(`${part} is missing`);
   const text = jsonText(value, part);
-  if (text !== undefined) return text;
+  if (text !== undefined) {
+    written.set(part, text);
+    return text;
+  }
   const message = `${part}: $ is undefined after its toJSON, which JSON cannot hold`;
   throw edgememoError("unsupported-value", message, { path: "$" });
 }
 
 /** The same for a part that need not be there; null is what a JSON body says for that. */
-function optional(value, part) {
-  return value === undefined || value === null ? undefined : required(value, part);
+function optional(value, part, written) {
+  return value === undefined || value === null ? undefined : required(value, part, written);
 }
 
 function invalid(message) {

@@ -3,6 +3,8 @@
 //! The JavaScript beside this file turns values into texts, exactly, and gives these functions the
 //! shape that callers see. Errors are `Error` objects with a stable `code`.
 
+use std::fmt::Display;
+
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 use crate::json::{Dialect, Document, ParseError};
@@ -19,6 +21,8 @@ extern "C" {
     fn set_code(this: &Error, code: &str);
     #[wasm_bindgen(method, setter)]
     fn set_position(this: &Error, position: u32);
+    #[wasm_bindgen(method, setter)]
+    fn set_path(this: &Error, path: &str);
 }
 
 type Result<T> = std::result::Result<T, JsValue>;
@@ -134,35 +138,51 @@ fn parse<'a>(
     text: &'a str,
     scheme: Scheme,
     prefix: &str,
-    component: Component,
+    part: impl Display,
 ) -> Result<Document<'a>> {
     let dialect = match scheme {
         Scheme::Dynamiq => Dialect::PYTHON,
         Scheme::Canonical => Dialect::STRICT,
     };
     Document::parse(text, dialect).map_err(|ParseError { position, kind }| {
-        let message = format!("{prefix}{component}: {kind} at byte {position}");
-        thrown(&message, kind.code(), Some(position))
+        let message = format!("{prefix}{part}: {kind} at byte {position}");
+        thrown(&message, kind.code(), Place::Byte(position))
     })
 }
 
 fn scheme_named(name: &str, prefix: &str) -> Result<Scheme> {
     Scheme::from_name(name).ok_or_else(|| {
         let message = format!("{prefix}scheme has to be \"dynamiq\" or \"canonical\"");
-        thrown(&message, "unknown-scheme", None)
+        thrown(&message, "unknown-scheme", Place::Unknown)
     })
 }
 
 fn key_error(prefix: &str, error: &KeyError) -> JsValue {
-    thrown(&format!("{prefix}{error}"), error.code(), error.position())
+    let place = match error {
+        KeyError::InputNotObject(_) | KeyError::KwargsNotObject(_) => Place::Path("$".to_owned()),
+        KeyError::ReservedKeyword(name) => Place::Path(format!("$.{name}")),
+        KeyError::NotCanonical { refusal, .. } => Place::Byte(refusal.position),
+    };
+    thrown(&format!("{prefix}{error}"), error.code(), place)
 }
 
-fn thrown(message: &str, code: &str, position: Option<usize>) -> JsValue {
+/// Where something is wrong.
+enum Place {
+    Unknown,
+    /// In a text.
+    Byte(usize),
+    /// In a value.
+    Path(String),
+}
+
+fn thrown(message: &str, code: &str, place: Place) -> JsValue {
     let error = Error::new(message);
     error.set_name("EdgememoError");
     error.set_code(code);
-    if let Some(position) = position {
-        error.set_position(position as u32);
+    match place {
+        Place::Unknown => {}
+        Place::Byte(position) => error.set_position(position as u32),
+        Place::Path(path) => error.set_path(&path),
     }
     error.into()
 }

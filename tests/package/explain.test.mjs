@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import { manifest, PACKAGE } from "./runtimes.mjs";
-import { membersOf, typeOf, wordsOf } from "./words.mjs";
+import { inArrays } from "./samples.mjs";
+import { errorCodes, membersOf, typeOf, wordsOf } from "./words.mjs";
 
 let edgememo;
 before(async () => {
@@ -104,6 +105,22 @@ describe("an explanation has the declared shape", { timeout: 60_000 }, () => {
     assert.equal(explained(GOOD, { ...GOOD, definition }).b.definition, null);
   });
 
+  it("with differences but one key, where dynamiq puts the same parts together", () => {
+    const [a, b] = [
+      { ...GOOD, namespace: "a", entityId: "b:c" },
+      { ...GOOD, namespace: "a:b", entityId: "c" },
+    ];
+    assert.equal(edgememo.cacheKey(a), edgememo.cacheKey(b));
+    const { equal, differences } = edgememo.explain(a, b);
+    assert.equal(equal, true);
+    assert.deepEqual(
+      differences.map(({ component }) => component),
+      ["namespace", "entityId"],
+    );
+    const scheme = "canonical";
+    assert.equal(explained({ ...a, scheme }, { ...b, scheme }).equal, false);
+  });
+
   it("with a list that ends somewhere", () => {
     const input = { a: Array.from({ length: 101 }, () => 0) };
     const { differences, truncated } = explained({ ...GOOD, input }, { ...GOOD, input: { a: [] } });
@@ -149,6 +166,11 @@ describe("an error begins with the part of the request", () => {
     [
       { scheme: "canonical", definition: ["\ud800"] },
       "lone-surrogate",
+      "definition has a lone surrogate at $[0], which the canonical scheme does not take",
+    ],
+    [
+      { scheme: "canonical", definition: '["\\ud800"]' },
+      "lone-surrogate",
       "definition has a lone surrogate at byte 2, which the canonical scheme does not take",
     ],
     [{ scheme: "canonical", definition: "" }, "invalid-json", "definition: unexpected end of text"],
@@ -185,5 +207,120 @@ describe("an error begins with the part of the request", () => {
       message: /^input has a number /,
     });
     assert.throws(() => canonicalize(new Set()), { message: /^input: \$ is a value / });
+  });
+});
+
+describe("an error about a value has a path into it", () => {
+  const circle = {};
+  circle.a = circle;
+  const raw = (json) => JSON.rawJSON(json);
+  /** What a value can be refused for: its code, the value, the path, and how the key is made. */
+  const cases = [
+    ["unsupported-value", { a: new Map() }, "$.a"],
+    ["unsupported-value", { toJSON: () => undefined }, "$"],
+    ["unsafe-integer", { a: [2 ** 53] }, "$.a[0]"],
+    ["non-finite-number", { a: Number.NaN }, "$.a"],
+    ["invalid-date", { a: new Date(Number.NaN) }, "$.a"],
+    ["cycle", circle, "$.a"],
+    ["too-deep", { a: inArrays(1_000) }, `$.a${"[0]".repeat(999)}`],
+    ["number-too-long", { a: 10n ** 5000n }, "$.a"],
+    ["number-too-long", { a: { "ключ 😀": ["é", {}, -(10n ** 4300n)] } }, "$.a['ключ 😀'][2]"],
+    ["number-too-long", { a: [raw("1".repeat(4301))] }, "$.a[0]"],
+    ["number-too-long", { a: [raw(`1.${"1".repeat(4301)}`)] }, "$.a[0]", "canonical"],
+    ["exponent-out-of-range", { a: [1, raw("1e9999999")] }, "$.a[1]", "canonical"],
+    ["lone-surrogate", { a: "\ud800" }, "$.a", "canonical"],
+    ["lone-surrogate", { a: [0, '[{",:\\', { b: "x\udc00" }] }, "$.a[2].b", "canonical"],
+    ["lone-surrogate", { a: {}, b: [[], [1]], "\ud800": 1 }, "$['\\ud800']", "canonical"],
+    ["lone-surrogate", { "é'": { "a\ud800": {} } }, "$['é\\'']['a\\ud800']", "canonical"],
+    ["lone-surrogate", { a: raw('"\\ud800"') }, "$.a", "canonical"],
+    ["input-not-object", [1], "$"],
+    ["kwargs-not-object", 1, "$"],
+    ["reserved-keyword", { a: 1, self: 2 }, "$.self"],
+  ];
+  /** Those are about text, or about no value at all. */
+  const OTHERS = [
+    ...["invalid-argument", "unknown-scheme", "invalid-json", "duplicate-name"],
+  ];
+
+  for (const [code, value, path, scheme] of cases) {
+    it(`${code} at ${path.slice(0, 40)}`, () => {
+      const { cacheKey, canonicalize, explain } = edgememo;
+      const calls = [];
+      for (const each of scheme === undefined ? ["dynamiq", "canonical"] : [scheme]) {
+        const good = { ...GOOD, scheme: each };
+        const parts =
+          code.startsWith("kwargs") || code === "reserved-keyword" ? ["kwargs"] : ["input"];
+        if (!code.endsWith("-object") && parts[0] === "input") {
+          parts.push("kwargs");
+          calls.push(["input", () => canonicalize(value, each)]);
+          if (each === "canonical") parts.push("definition");
+        }
+        for (const part of parts) {
+          const bad = { ...good, [part]: value };
+          calls.push([part, () => cacheKey(bad)]);
+          calls.push([`a.${part}`, () => explain(bad, good)]);
+          calls.push([`b.${part}`, () => explain(good, bad)]);
+        }
+      }
+      for (const [part, call] of calls) {
+        assert.throws(call, (error) => {
+          assert.deepEqual([error.name, error.code], ["EdgememoError", code], error.message);
+          assert.equal(error.path, path, part);
+          assert.equal(error.position, undefined);
+          assert.ok(error.message.startsWith(part), error.message);
+          assert.doesNotMatch(error.message, /at byte/);
+          return true;
+        });
+      }
+    });
+  }
+
+  it("for every code that a value can cause", () => {
+    const tested = new Set([...cases.map(([code]) => code), ...OTHERS]);
+    assert.deepEqual([...tested].sort(), errorCodes().sort());
+  });
+
+  it("but points into a text that was given as one, beside a value", () => {
+    const { cacheKey, explain } = edgememo;
+    const [text, value] = ['{"a":"\\ud800"}', { a: { b: "\ud800" } }];
+    const inText = { code: "lone-surrogate", position: 6, message: / at byte 6,/ };
+    const inValue = { code: "lone-surrogate", path: "$.a.b", message: / at \$\.a\.b,/ };
+    assert.throws(() => cacheKey({ ...CANONICAL, input: text, kwargs: value }), inText);
+    assert.throws(() => cacheKey({ ...CANONICAL, input: {}, kwargs: value }), inValue);
+    assert.throws(
+      () => explain({ ...CANONICAL, input: value }, { ...CANONICAL, input: text }),
+      inValue,
+    );
+    assert.throws(() => explain(CANONICAL, { ...CANONICAL, input: text }), inText);
+  });
+
+  it("unless it is about a keyword that is no part of the key", () => {
+    const kwargs = { run_id: "\ud800" };
+    assert.equal(edgememo.cacheKey({ ...CANONICAL, kwargs }), edgememo.cacheKey(CANONICAL));
+  });
+
+  it("which is written as the paths of differences are", () => {
+    const names = [
+      "",
+      "a",
+      "_a1",
+      "1a",
+      "a b",
+      "it's",
+      'say "a"',
+      "a\\b",
+      "/",
+      "é",
+      "中",
+      "😀",
+      "ſ",
+    ];
+    for (let unit = 0; unit <= 0xa0; unit += 1)
+      names.push(`${String.fromCharCode(unit)}`, `a${String.fromCharCode(unit)}`);
+    names.push("\u2028", "\ufeff", "\ud800", "a\udfff'\n", "\udc00\ud800", "\ud83d😀");
+    for (const name of names) {
+      const [{ path }] = explained(GOOD, { ...GOOD, input: { [name]: 1 } }).differences;
+      assert.throws(() => edgememo.cacheKey({ ...GOOD, input: { [name]: Number.NaN } }), { path });
+    }
   });
 });

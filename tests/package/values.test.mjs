@@ -480,6 +480,8 @@ describe("a request", () => {
   it("has no member that nobody reads", () => {
     const misspelt = { entityId: "n", input: {}, namspace: "a" };
     refused(() => cacheKey(misspelt), "invalid-argument", /^namspace is not known/);
+    const long = { entityId: "n", input: {}, ["x".repeat(1_000)]: 1 };
+    refused(() => cacheKey(long), "invalid-argument", /^x{199}… is not known/);
     refused(
       () => explain({ entityId: "n", input: {} }, misspelt),
       "invalid-argument",

@@ -5,7 +5,7 @@ import { over } from "./index.js";
 
 raw.initSync({ module: await load(new URL("./edgememo_bg.wasm", import.meta.url)) });
 
-export const { cacheKey, canonicalize, explain } = over(raw);
+export const { cacheKey, canonicalize, decodeValue, encodeValue, explain } = over(raw);
 
 async function load(url) {
   const response = await fetch(url);

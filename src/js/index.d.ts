@@ -1,5 +1,6 @@
 /**
- * Cache keys of LLM node calls, bit for bit those of Dynamiq's Python library.
+ * Cache keys of LLM node calls and the values under them, bit for bit those of Dynamiq's Python
+ * library.
  *
  * Everything is synchronous, and ready once the module is imported. What goes wrong is thrown as an
  * {@link EdgememoError} with a stable `code`.
@@ -112,7 +113,12 @@ export type ErrorCode =
   /** JSON that is no request. */
   | "input-not-object"
   | "kwargs-not-object"
-  | "reserved-keyword";
+  | "reserved-keyword"
+  /** What is stored is no output. */
+  | "not-base64"
+  | "not-utf8"
+  | "not-json"
+  | "null-value";
 
 /**
  * What the functions throw. The message says where and what to do. It holds no value, but names of
@@ -149,3 +155,21 @@ export function canonicalize(input: Json, scheme?: Scheme): string;
  * @throws {EdgememoError}
  */
 export function explain(a: KeyRequest, b: KeyRequest): Explanation;
+
+/**
+ * What is stored under a key of the scheme `dynamiq` for an output: its JSON text in Python's
+ * spelling, members in the order in which they are written, in Base64.
+ *
+ * @throws {EdgememoError}
+ */
+export function encodeValue(output: Json): string;
+
+/**
+ * The output in what is stored under a key of the scheme `dynamiq`: as JSON text, exactly as it was
+ * stored. (`JSON.parse` of it may round numbers.)
+ *
+ * @throws {EdgememoError} With the code `not-base64`, `not-utf8`, `not-json` (which `NaN` and
+ * `Infinity` are not either, though Python writes them), or `null-value`: Dynamiq stores null and
+ * never serves it.
+ */
+export function decodeValue(stored: string): string;

@@ -11,6 +11,8 @@ const MEMBERS = ["entityId", "input", "kwargs", "namespace", "scheme", "definiti
  * @property {(...request: (string | undefined)[]) => string} cacheKey
  * @property {(text: string, scheme: string) => string} canonicalize
  * @property {(a: (string | undefined)[], b: (string | undefined)[]) => string} explain
+ * @property {(output: string) => string} encodeValue
+ * @property {(stored: string) => string} decodeValue
  */
 
 /**
@@ -38,6 +40,17 @@ export function over(raw) {
       const written = new Map();
       const [partsOfA, partsOfB] = [asRaw(a, "a.", written), asRaw(b, "b.", written)];
       return JSON.parse(located(written, () => raw.explain(partsOfA, partsOfB)));
+    },
+
+    encodeValue(output) {
+      const written = new Map();
+      const text = required(output, "output", written);
+      return located(written, () => raw.encodeValue(text));
+    },
+
+    decodeValue(stored) {
+      if (typeof stored !== "string") throw invalid("the stored value has to be a string");
+      return raw.decodeValue(stored);
     },
   };
 }

@@ -1,4 +1,4 @@
-//! What the npm package is made of: keys over JSON texts.
+//! What the npm package is made of: keys over JSON texts, and the values under them.
 //!
 //! The JavaScript beside this file turns values into texts, exactly, and gives these functions the
 //! shape that callers see. Errors are `Error` objects with a stable `code`.
@@ -7,7 +7,9 @@ use std::fmt::Display;
 
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
-use crate::json::{Dialect, Document, ParseError};
+use crate::cache::MissReason;
+use crate::codec;
+use crate::json::{Dialect, Document, Order, ParseError, dumps};
 use crate::key::{self, Component, ExplainError, KeyError, KeyRequest, Scheme};
 
 #[wasm_bindgen]
@@ -71,6 +73,22 @@ pub fn explain(a: Vec<JsValue>, b: Vec<JsValue>) -> Result<String> {
         .map_err(|ExplainError { side, error }| key_error(&format!("{side}."), &error))?;
     // Texts, flags and a list of them: nothing that JSON cannot hold.
     Ok(serde_json::to_string(&explanation).unwrap_or_default())
+}
+
+/// What is stored under a key of the scheme `dynamiq` for an output, which is JSON text.
+#[wasm_bindgen(js_name = encodeValue)]
+pub fn encode_value(output: &str) -> Result<String> {
+    let document = parse(output, Scheme::Dynamiq, "", "output")?;
+    Ok(codec::encode(&dumps(document.root(), Order::AsWritten)))
+}
+
+/// The output in what is stored under a key of the scheme `dynamiq`, as it was written.
+#[wasm_bindgen(js_name = decodeValue)]
+pub fn decode_value(stored: &str) -> Result<String> {
+    codec::decode(stored).map_err(|error| {
+        let code = MissReason::from(error).as_str();
+        thrown(&error.to_string(), code, Place::Unknown)
+    })
 }
 
 /// A request in texts.

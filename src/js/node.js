@@ -6,4 +6,4 @@ import { over } from "./index.js";
 const bytes = readFileSync(new URL("./edgememo_bg.wasm", import.meta.url));
 raw.initSync({ module: new WebAssembly.Module(bytes) });
 
-export const { cacheKey, canonicalize, explain } = over(raw);
+export const { cacheKey, canonicalize, decodeValue, encodeValue, explain } = over(raw);

@@ -5,4 +5,4 @@ import { over } from "./index.js";
 
 raw.initSync({ module });
 
-export const { cacheKey, canonicalize, explain } = over(raw);
+export const { cacheKey, canonicalize, decodeValue, encodeValue, explain } = over(raw);

@@ -240,11 +240,12 @@ describe("an error about a value has a path into it", () => {
   /** Those are about text, or about no value at all. */
   const OTHERS = [
     ...["invalid-argument", "unknown-scheme", "invalid-json", "duplicate-name"],
+    ...["not-base64", "not-utf8", "not-json", "null-value"],
   ];
 
   for (const [code, value, path, scheme] of cases) {
     it(`${code} at ${path.slice(0, 40)}`, () => {
-      const { cacheKey, canonicalize, explain } = edgememo;
+      const { cacheKey, canonicalize, encodeValue, explain } = edgememo;
       const calls = [];
       for (const each of scheme === undefined ? ["dynamiq", "canonical"] : [scheme]) {
         const good = { ...GOOD, scheme: each };
@@ -253,7 +254,8 @@ describe("an error about a value has a path into it", () => {
         if (!code.endsWith("-object") && parts[0] === "input") {
           parts.push("kwargs");
           calls.push(["input", () => canonicalize(value, each)]);
-          if (each === "canonical") parts.push("definition");
+          if (each === "dynamiq") calls.push(["output", () => encodeValue(value)]);
+          else parts.push("definition");
         }
         for (const part of parts) {
           const bad = { ...good, [part]: value };

@@ -38,6 +38,7 @@ export function sharedVectors() {
     keys: JSON.parse(read("dynamiq-keys.json")),
     refused: JSON.parse(read("dynamiq-key-errors.json")),
     canonical: JSON.parse(read("canonical.json")),
+    values: JSON.parse(read("dynamiq-values.json")),
   };
 }
 

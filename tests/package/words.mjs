@@ -8,13 +8,13 @@ const read = (name) => readFileSync(path.join(root, name), "utf8");
 /** The members of the union `ErrorCode`. */
 export function errorCodes() {
   const [, union] = read("src/js/index.d.ts").match(/export type ErrorCode =([^;]*);/);
-  return [...union.matchAll(/\| "([a-z-]+)"/g)].map(([, code]) => code);
+  return [...union.matchAll(/\| "([a-z\d-]+)"/g)].map(([, code]) => code);
 }
 
 /** The codes of the table of errors. */
 export function documentedCodes() {
   const [, section] = read("docs/javascript.md").match(/\n## Errors\n([\s\S]*?)\n## /);
-  return [...section.matchAll(/^\| `([a-z-]+)`/gm)].map(([, code]) => code);
+  return [...section.matchAll(/^\| `([a-z\d-]+)`/gm)].map(([, code]) => code);
 }
 
 /** The members of an interface of index.d.ts, in their order: of each its type as written. */

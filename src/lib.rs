@@ -86,5 +86,6 @@ pub mod node;
 pub mod prompt;
 pub mod redis;
 mod template;
+pub mod transform;
 #[cfg(feature = "worker")]
 mod worker;

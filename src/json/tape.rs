@@ -32,6 +32,7 @@ pub(super) struct Extent {
 
 #[derive(Debug, Clone)]
 pub(super) struct Tape {
+    #[expect(clippy::vec_box, reason = "chunks stay where they are when there are more of them")]
     chunks: Vec<Box<[u32; CHUNK]>>,
     /// How many entries there are.
     count: usize,
@@ -97,7 +98,7 @@ impl Tape {
     /// Appends a scalar.
     #[inline]
     pub fn push(&mut self, start: usize) {
-        if self.count % CHUNK == 0 {
+        if self.count.is_multiple_of(CHUNK) {
             if !self.records {
                 return;
             }
@@ -126,7 +127,7 @@ impl Tape {
         let (next, end) = (self.len(), end as u32);
         if next == index + 2 {
             self.count -= 1;
-            if self.count % CHUNK == 0 {
+            if self.count.is_multiple_of(CHUNK) {
                 self.chunks.pop();
             }
             if let Some(start) = self.entry_mut(index) {

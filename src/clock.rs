@@ -1,6 +1,29 @@
 //! Time. The only module that asks for it: the standard clocks panic on wasm32-unknown-unknown,
 //! and in a Worker time stands still between two waits for I/O.
 
+use std::time::Duration;
+
+/// Who waits, and throws dice for how long.
+#[expect(async_fn_in_trait, reason = "callers never need to name the future or its bounds")]
+pub trait Timer {
+    /// Waits.
+    async fn sleep(&self, duration: Duration);
+    /// A number from 0 to 1, any other time another.
+    fn random(&self) -> f64;
+}
+
+/// Does not wait: for nodes that are never tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTimer;
+
+impl Timer for NoTimer {
+    async fn sleep(&self, _: Duration) {}
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+}
+
 /// Milliseconds since 1970, to measure with and to let entries expire by.
 #[cfg(target_arch = "wasm32")]
 pub fn now_ms() -> u64 {

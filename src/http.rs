@@ -24,6 +24,8 @@ pub struct Response {
     pub status: u16,
     /// The whole body.
     pub body: Vec<u8>,
+    /// The header `Retry-After` of a status 429 or 503.
+    pub retry_after: Option<Duration>,
 }
 
 /// Why there is no response.

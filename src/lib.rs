@@ -33,6 +33,7 @@
 //!
 //! ```
 //! use edgememo::cache::{Cache, Deadlines};
+//! use edgememo::clock::NoTimer;
 //! use edgememo::config::RedisCacheConfig;
 //! use edgememo::definition::CachingConfig;
 //! use edgememo::json::{Dialect, Document, Value};
@@ -61,12 +62,12 @@
 //! let input = Document::parse(r#"{"text": "hello"}"#, Dialect::STRICT)?;
 //! let given = Run { input: input.root(), kwargs: None, cache: Some(&config) };
 //!
-//! let first = run(&Shout, given, &cache, &NoCallbacks).await;
+//! let first = run(&Shout, given, &cache, &NoCallbacks, &NoTimer).await;
 //! assert!(!first.cache.is_hit());
 //! if let Some(entry) = &first.write {
 //!     cache.store(entry).await;
 //! }
-//! assert!(run(&Shout, given, &cache, &NoCallbacks).await.cache.is_hit());
+//! assert!(run(&Shout, given, &cache, &NoCallbacks, &NoTimer).await.cache.is_hit());
 //! # Ok::<(), edgememo::json::ParseError>(())
 //! # }).unwrap();
 //! ```

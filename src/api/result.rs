@@ -21,7 +21,7 @@ pub fn status(result: &Result<String, NodeError>) -> u16 {
     match result {
         Ok(_) => 200,
         Err(NodeError::Validation(_)) => 422,
-        Err(NodeError::Upstream(_)) => 502,
+        Err(NodeError::Upstream(_) | NodeError::Refused(_) | NodeError::Busy { .. }) => 502,
         Err(NodeError::Timeout(_)) => 504,
     }
 }

@@ -304,13 +304,35 @@ impl Mistakes<'_> {
 
     fn error_handling(&mut self, id: &str, raw: Option<Spanned<ErrorHandling>>) -> ErrorHandling {
         let Some(raw) = raw else { return ErrorHandling::default() };
-        let timeout = raw.value.timeout_seconds;
-        // A day is longer than any request lives.
-        if !(timeout > 0.0 && timeout <= 86_400.0) {
-            let reason = format!(
-                "node `{id}`: error_handling.timeout_seconds has to be over 0 and at most 86400"
-            );
-            self.add(raw.referenced, reason);
+        let ErrorHandling {
+            timeout_seconds,
+            retry_interval_seconds,
+            max_retries,
+            backoff_rate,
+            max_retry_interval_seconds,
+        } = raw.value;
+        let longest = max_retry_interval_seconds.unwrap_or_default();
+        for (field, wrong, bound) in [
+            // A day is longer than any request lives.
+            (
+                "timeout_seconds",
+                !(timeout_seconds > 0.0 && timeout_seconds <= 86_400.0),
+                "over 0 and at most 86400",
+            ),
+            (
+                "retry_interval_seconds",
+                !(0.0..=86_400.0).contains(&retry_interval_seconds),
+                "from 0 to 86400",
+            ),
+            // A request may make 50 subrequests on the smallest plan.
+            ("max_retries", max_retries > 20, "at most 20"),
+            ("backoff_rate", !(0.0..=100.0).contains(&backoff_rate), "from 0 to 100"),
+            ("max_retry_interval_seconds", !(0.0..=86_400.0).contains(&longest), "from 0 to 86400"),
+        ] {
+            if wrong {
+                let reason = format!("node `{id}`: error_handling.{field} has to be {bound}");
+                self.add(raw.referenced, reason);
+            }
         }
         raw.value
     }
@@ -535,7 +557,25 @@ workflows:
             ("{{ text }}", "{{ text", "12:18", "syntax error"),
             ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
             ("temperature: 0.5", "caching: {key: canoncal}", "19:20", "canonical"),
-            ("temperature: 0.5", "error_handling: {max_retries: 3}", "19:22", "max_retries"),
+            ("temperature: 0.5", "error_handling: {behavior: raise}", "19:22", "behavior"),
+            (
+                "temperature: 0.5",
+                "error_handling: {max_retries: 21}",
+                "19:21",
+                "error_handling.max_retries has to be at most 20",
+            ),
+            (
+                "temperature: 0.5",
+                "error_handling: {backoff_rate: -1}",
+                "19:21",
+                "error_handling.backoff_rate has to be from 0 to 100",
+            ),
+            (
+                "temperature: 0.5",
+                "error_handling: {max_retry_interval_seconds: 86401}",
+                "19:21",
+                "error_handling.max_retry_interval_seconds has to be from 0 to 86400",
+            ),
             (
                 "temperature: 0.5",
                 "error_handling: {timeout_seconds: 0}",

@@ -44,11 +44,25 @@ pub struct CachingConfig {
 pub struct ErrorHandling {
     /// For one execution; Dynamiq's default for LLM nodes is 600.
     pub timeout_seconds: f64,
+    /// The wait before the first retry.
+    pub retry_interval_seconds: f64,
+    /// How often a failed execution is tried again.
+    pub max_retries: u32,
+    /// By how much each further wait is longer.
+    pub backoff_rate: f64,
+    /// The longest wait.
+    pub max_retry_interval_seconds: Option<f64>,
 }
 
 impl Default for ErrorHandling {
     fn default() -> Self {
-        Self { timeout_seconds: 600.0 }
+        Self {
+            timeout_seconds: 600.0,
+            retry_interval_seconds: 1.0,
+            max_retries: 0,
+            backoff_rate: 1.0,
+            max_retry_interval_seconds: None,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The order of a run, which is Dynamiq's.
 
+use super::retry::wait_for_next;
 use super::{Callbacks, Node, NodeError};
 use crate::cache::{Cache, Entry, Lookup, MissReason};
-use crate::clock;
+use crate::clock::{self, Timer};
 use crate::codec::Stored;
 use crate::config::RedisCacheConfig;
 use crate::definition::CachingConfig;
@@ -95,7 +96,7 @@ pub enum NotStored {
 /// 2. `on_node_start`;
 /// 3. lookup, if both switches are on: one `GET`, and a hit ends the run's work;
 /// 4. on a miss the node executes, between `on_node_execute_start` and `on_node_execute_end` or
-///    `on_node_execute_error`;
+///    `on_node_execute_error`, and again after a pause where its error handling says so;
 /// 5. a successful output is set aside for storing;
 /// 6. `on_node_end`, or `on_node_error`.
 pub async fn run<N: Node, R: Redis>(
@@ -103,9 +104,10 @@ pub async fn run<N: Node, R: Redis>(
     run: Run<'_>,
     cache: &Cache<R>,
     callbacks: &impl Callbacks,
+    timer: &impl Timer,
 ) -> Finished {
     let finished = match node.validate(&run).and_then(|()| key_of(node, run)) {
-        Ok(keyed) => look_up_or_execute(node, run, keyed, cache, callbacks).await,
+        Ok(keyed) => look_up_or_execute(node, run, keyed, cache, callbacks, timer).await,
         Err(error) => Finished::refused(error),
     };
     // 6.
@@ -122,6 +124,7 @@ async fn look_up_or_execute<N: Node, R: Redis>(
     keyed: Keyed<'_>,
     cache: &Cache<R>,
     callbacks: &impl Callbacks,
+    timer: &impl Timer,
 ) -> Finished {
     // 2.
     callbacks.on_node_start(node.id());
@@ -147,14 +150,9 @@ async fn look_up_or_execute<N: Node, R: Redis>(
         }
     }
     // 4.
-    callbacks.on_node_execute_start(node.id());
     let started = clock::now_ms();
-    let result = node.execute(run.input).await;
+    let result = execute_with_retry(node, run.input, callbacks, timer).await;
     let execute_ms = Some(clock::now_ms().saturating_sub(started));
-    match &result {
-        Ok(_) => callbacks.on_node_execute_end(node.id()),
-        Err(_) => callbacks.on_node_execute_error(node.id()),
-    }
     // 5.
     let (cache, write) = match keyed {
         Keyed::Nowhere(report) => (report, None),
@@ -171,6 +169,31 @@ async fn look_up_or_execute<N: Node, R: Redis>(
         }
     };
     Finished { result, cache, write, lookup_ms, execute_ms }
+}
+
+async fn execute_with_retry<N: Node>(
+    node: &N,
+    input: Value<'_>,
+    callbacks: &impl Callbacks,
+    timer: &impl Timer,
+) -> Result<String, NodeError> {
+    let handling = node.error_handling();
+    let mut attempt = 0;
+    loop {
+        callbacks.on_node_execute_start(node.id());
+        let error = match node.execute(input).await {
+            Ok(output) => {
+                callbacks.on_node_execute_end(node.id());
+                return Ok(output);
+            }
+            Err(error) => error,
+        };
+        callbacks.on_node_execute_error(node.id());
+        if !wait_for_next(attempt, &error, &handling, timer).await {
+            return Err(error);
+        }
+        attempt += 1;
+    }
 }
 
 /// The output that is to be stored, or why none is.
@@ -290,13 +313,14 @@ impl CacheReport {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
+    use std::time::Duration;
 
     use futures_executor::block_on;
 
     use super::*;
     use crate::cache::Deadlines;
-    use crate::definition::CachingConfig;
+    use crate::definition::{CachingConfig, ErrorHandling};
     use crate::json::{Dialect, Document};
     use crate::node::Trace;
     use crate::redis::memory::{Fault, Memory};
@@ -308,6 +332,8 @@ mod tests {
         key: Scheme,
         executed: Cell<u32>,
         failing: Cell<bool>,
+        /// After how many failures it works.
+        failures: u32,
     }
 
     impl Node for Counting {
@@ -323,6 +349,10 @@ mod tests {
             Some(r#"{"model":"a"}"#)
         }
 
+        fn error_handling(&self) -> ErrorHandling {
+            ErrorHandling { max_retries: self.failures, ..ErrorHandling::default() }
+        }
+
         fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {
             match run.input.get("text") {
                 Some(_) => Ok(()),
@@ -332,7 +362,7 @@ mod tests {
 
         async fn execute(&self, _: Value<'_>) -> Result<String, NodeError> {
             self.executed.set(self.executed.get() + 1);
-            if self.failing.get() {
+            if self.failing.get() || self.executed.get() <= self.failures {
                 return Err(NodeError::Upstream("down".to_owned()));
             }
             Ok(format!("{{\"n\": {}}}", self.executed.get()))
@@ -344,6 +374,21 @@ mod tests {
         node: Counting,
         cache: Cache<Memory>,
         config: Option<RedisCacheConfig>,
+        timer: Pauses,
+    }
+
+    /// Notes the pauses and does not take them.
+    #[derive(Default)]
+    struct Pauses(RefCell<Vec<Duration>>);
+
+    impl Timer for Pauses {
+        async fn sleep(&self, duration: Duration) {
+            self.0.borrow_mut().push(duration);
+        }
+
+        fn random(&self) -> f64 {
+            0.5
+        }
     }
 
     impl Setup {
@@ -354,9 +399,11 @@ mod tests {
                     key: Scheme::Dynamiq,
                     executed: Cell::new(0),
                     failing: Cell::new(false),
+                    failures: 0,
                 },
                 cache: Cache::new(Memory::new(), Deadlines::default()),
                 config: Some(RedisCacheConfig { namespace: None, ttl: Some(60) }),
+                timer: Pauses::default(),
             }
         }
 
@@ -365,7 +412,7 @@ mod tests {
             let document = Document::parse(input, Dialect::STRICT).unwrap();
             let given = Run { input: document.root(), kwargs: None, cache: self.config.as_ref() };
             let trace = Trace::new();
-            let finished = block_on(run(&self.node, given, &self.cache, &trace));
+            let finished = block_on(run(&self.node, given, &self.cache, &trace, &self.timer));
             if let Some(entry) = &finished.write {
                 block_on(self.cache.store(entry));
             }
@@ -454,6 +501,26 @@ mod tests {
     }
 
     #[test]
+    fn retries_happen_behind_one_lookup_and_only_the_success_is_stored() {
+        let node = Counting { failures: 2, ..Setup::new().node };
+        let setup = Setup { node, ..Setup::new() };
+        let (finished, events) = setup.run(INPUT);
+        assert_eq!(finished.result.as_deref(), Ok("{\"n\": 3}"));
+        let [start, error] = ["node_execute_start", "node_execute_error"];
+        assert_eq!(
+            events,
+            ["node_start", start, error, start, error, start, "node_execute_end", "node_end"]
+        );
+        assert_eq!(setup.timer.0.take(), [Duration::from_secs(1); 2]);
+        assert_eq!(setup.cache.redis().take_journal(), ["GET", "SETEX"]);
+        // One more failure than retries.
+        setup.node.executed.set(0);
+        setup.node.failing.set(true);
+        let (finished, _) = setup.run(r#"{"text": "other"}"#);
+        assert_eq!((finished.result.is_err(), setup.node.executed.get()), (true, 3));
+    }
+
+    #[test]
     fn a_failure_is_not_stored() {
         let setup = Setup::new();
         setup.node.failing.set(true);
@@ -503,7 +570,7 @@ mod tests {
         let (first, _) = setup.run(INPUT);
         let key = first.cache.key().unwrap();
         let garbage = Command::store(key, "hello world", None);
-        block_on(setup.cache.redis().execute(&[garbage], std::time::Duration::MAX)).unwrap();
+        block_on(setup.cache.redis().execute(&[garbage], Duration::MAX)).unwrap();
         assert_eq!(setup.run(INPUT).0.cache.reason(), Some("not-base64"));
         assert!(setup.run(INPUT).0.cache.is_hit());
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Node, NodeError, Run};
-use crate::definition::{self, CachingConfig};
-use crate::http::{HttpClient, HttpError, Request, Secret};
+use crate::definition::{self, CachingConfig, ErrorHandling};
+use crate::http::{HttpClient, HttpError, Request, Response, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, write_string};
 use crate::prompt;
 
@@ -46,10 +46,11 @@ impl<'a, H: HttpClient> OpenAi<'a, H> {
     }
 
     /// What a provider's refusal says, shortened and without the key.
-    fn refusal(&self, status: u16, body: &[u8]) -> NodeError {
+    fn refusal(&self, response: &Response) -> NodeError {
+        let Response { status, ref body, retry_after } = *response;
         // What a provider says to a wrong key repeats a part of it, in a form of its own.
         if matches!(status, 401 | 403) {
-            return NodeError::Upstream(format!(
+            return NodeError::Refused(format!(
                 "the provider refused the key with status {status}: check the connection's api_key"
             ));
         }
@@ -62,7 +63,11 @@ impl<'a, H: HttpClient> OpenAi<'a, H> {
             }
             None => format!("the provider answered with status {status}"),
         };
-        NodeError::Upstream(message)
+        match status {
+            400 | 404 => NodeError::Refused(message),
+            429 | 503 => NodeError::Busy { message, retry_after },
+            _ => NodeError::Upstream(message),
+        }
     }
 }
 
@@ -73,6 +78,10 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
 
     fn caching(&self) -> CachingConfig {
         self.definition.caching
+    }
+
+    fn error_handling(&self) -> ErrorHandling {
+        self.definition.error_handling
     }
 
     fn definition(&self) -> Option<&str> {
@@ -111,7 +120,7 @@ impl<H: HttpClient> Node for OpenAi<'_, H> {
             }
         })?;
         if response.status != 200 {
-            return Err(self.refusal(response.status, &response.body));
+            return Err(self.refusal(&response));
         }
         std::str::from_utf8(&response.body).ok().and_then(read_output).ok_or_else(|| {
             NodeError::Upstream(
@@ -201,7 +210,6 @@ mod tests {
     use futures_executor::block_on;
 
     use super::*;
-    use crate::http::Response;
 
     #[test]
     fn the_output_has_the_content_in_python_spelling() {
@@ -249,7 +257,7 @@ mod tests {
             name: None,
             node_type: "dynamiq.nodes.llms.OpenAI".to_owned(),
             caching: CachingConfig { enabled: true, ..CachingConfig::default() },
-            error_handling: definition::ErrorHandling { timeout_seconds: 1.5 },
+            error_handling: ErrorHandling { timeout_seconds: 1.5, ..ErrorHandling::default() },
             llm: definition::Llm {
                 model: "gpt".to_owned(),
                 connection: definition::Connection { api_key: key.clone(), url: key },
@@ -279,7 +287,7 @@ mod tests {
     }
 
     fn answering(status: u16, body: &str) -> Upstream {
-        let answer = Ok(Response { status, body: body.into() });
+        let answer = Ok(Response { status, body: body.into(), retry_after: None });
         Upstream { answer, asked: RefCell::default() }
     }
 
@@ -332,13 +340,25 @@ mod tests {
     #[test]
     fn failures_of_the_provider_are_told_apart_and_never_with_the_key() {
         let refusal = r#"{"error":{"message":"no CANARY here"}}"#;
-        for (status, message) in [
-            (400, "the provider answered with status 400: no [redacted] here"),
-            (401, "the provider refused the key with status 401: check the connection's api_key"),
-            (302, "the provider answered with status 302: no [redacted] here"),
+        let redacted =
+            |status| format!("the provider answered with status {status}: no [redacted] here");
+        let wrong_key = |status| {
+            format!(
+                "the provider refused the key with status {status}: check the connection's api_key"
+            )
+        };
+        let busy = |message| NodeError::Busy { message, retry_after: None };
+        for (status, error) in [
+            (400, NodeError::Refused(redacted(400))),
+            (401, NodeError::Refused(wrong_key(401))),
+            (403, NodeError::Refused(wrong_key(403))),
+            (404, NodeError::Refused(redacted(404))),
+            (302, NodeError::Upstream(redacted(302))),
+            (500, NodeError::Upstream(redacted(500))),
+            (429, busy(redacted(429))),
+            (503, busy(redacted(503))),
         ] {
-            let error = execute(&answering(status, refusal)).unwrap_err();
-            assert_eq!(error, NodeError::Upstream(message.to_owned()));
+            assert_eq!(execute(&answering(status, refusal)).unwrap_err(), error);
         }
         let failing = |error| Upstream { answer: Err(error), asked: RefCell::default() };
         let late = execute(&failing(HttpError::Timeout(Duration::from_millis(1500)))).unwrap_err();

@@ -2,13 +2,16 @@
 
 mod lifecycle;
 mod llm;
+mod retry;
 mod trace;
 
 pub use lifecycle::{CacheReport, Finished, NotStored, Run, run};
 pub use llm::{OpenAi, Provider};
 pub use trace::{Callbacks, Event, NoCallbacks, Trace};
 
-use crate::definition::CachingConfig;
+use std::time::Duration;
+
+use crate::definition::{CachingConfig, ErrorHandling};
 use crate::json::Value;
 use crate::prompt::PromptError;
 
@@ -25,6 +28,11 @@ pub trait Node {
     /// model or prompt never gets this one's answers.
     fn definition(&self) -> Option<&str> {
         None
+    }
+
+    /// How often a failed execution is tried again. By default never.
+    fn error_handling(&self) -> ErrorHandling {
+        ErrorHandling::default()
     }
 
     /// Whether this can be run; asked before the cache is.
@@ -45,9 +53,20 @@ pub enum NodeError {
     /// The input, or another part of the request, cannot be run.
     #[error("{0}")]
     Validation(String),
-    /// The provider refused, failed or made no sense.
+    /// The provider failed, or made no sense.
     #[error("{0}")]
     Upstream(String),
+    /// The provider refused, as it would do again: a wrong key, a wrong request.
+    #[error("{0}")]
+    Refused(String),
+    /// The provider has too much to do.
+    #[error("{message}")]
+    Busy {
+        /// What it said.
+        message: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// The provider took too long.
     #[error("{0}")]
     Timeout(String),
@@ -58,7 +77,7 @@ impl NodeError {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationError",
-            Self::Upstream(_) => "UpstreamError",
+            Self::Upstream(_) | Self::Refused(_) | Self::Busy { .. } => "UpstreamError",
             Self::Timeout(_) => "TimeoutError",
         }
     }

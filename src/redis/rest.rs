@@ -91,7 +91,8 @@ mod tests {
     }
 
     fn get(answer: Result<(u16, &str), HttpError>) -> Result<Vec<Reply>, RedisError> {
-        let answer = answer.map(|(status, body)| Response { status, body: body.into() });
+        let answer =
+            answer.map(|(status, body)| Response { status, body: body.into(), retry_after: None });
         let canned = Canned { answer, asked: RefCell::default() };
         let token = Some(Secret::new("token"));
         let rest = Rest::new(&canned, "https://redis.example/base/", token);
@@ -123,8 +124,10 @@ mod tests {
     #[test]
     fn several_commands_are_one_pipeline() {
         let body = br#"[{"result":"OK"},{"error":"ERR x"}]"#.to_vec();
-        let canned =
-            Canned { answer: Ok(Response { status: 200, body }), asked: RefCell::default() };
+        let canned = Canned {
+            answer: Ok(Response { status: 200, body, retry_after: None }),
+            asked: RefCell::default(),
+        };
         let rest = Rest::new(&canned, "https://redis.example", None);
         let commands = [Command::store("k", "v", None), Command::get("k")];
         let replies = block_on(rest.execute(&commands, Duration::from_millis(5)));

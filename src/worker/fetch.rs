@@ -36,12 +36,24 @@ impl HttpClient for Fetch {
         };
         match call(start).await {
             (0, error) => Err(classify(&error, deadline)),
-            (status, body) => match bytes(body) {
-                Some(body) => Ok(Response { status, body }),
-                None => Err(HttpError::TooLarge(limit)),
-            },
+            (status, body) => {
+                let retry_after = retry_after(status, &body);
+                match bytes(body) {
+                    Some(body) => Ok(Response { status, body, retry_after }),
+                    None => Err(HttpError::TooLarge(limit)),
+                }
+            }
         }
     }
+}
+
+/// What glue.js notes at the body of a provider that has too much to do.
+fn retry_after(status: u16, body: &JsValue) -> Option<Duration> {
+    if !matches!(status, 429 | 503) {
+        return None;
+    }
+    let seconds = js_sys::Reflect::get(body, &JsValue::from_str("retryAfter")).ok()?.as_f64()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// What the name of an error means. Its text stays where it is: it may hold the URL.

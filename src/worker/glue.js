@@ -74,7 +74,24 @@ function withHeartbeat(done, call) {
 
 async function exchange(fetcher, url, init, limit) {
   const response = await fetcher.fetch(url, init);
-  return [response.status, await bytesOf(response, limit)];
+  const bytes = await bytesOf(response, limit);
+  if (bytes !== null && (response.status === 429 || response.status === 503))
+    bytes.retryAfter = secondsUntil(response.headers.get("retry-after"));
+  return [response.status, bytes];
+}
+
+/** What `Retry-After` says, a number of seconds or a date; undefined when it says nothing. */
+function secondsUntil(value) {
+  if (value === null) return undefined;
+  const seconds = Number(value);
+  const until = Number.isNaN(seconds) ? (Date.parse(value) - Date.now()) / 1000 : seconds;
+  return Number.isNaN(until) ? undefined : Math.max(until, 0);
+}
+
+/** Waits, and answers with 200. */
+export function sleep(milliseconds, done, call) {
+  const end = withHeartbeat(done, call);
+  setTimeout(() => end(200, undefined), milliseconds);
 }
 
 /** The whole body of a request or a response, or null when it is over the limit. */

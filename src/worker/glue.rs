@@ -39,6 +39,9 @@ extern "C" {
         call: u32,
     );
 
+    /// Answers with 200 after that time.
+    pub(super) fn sleep(milliseconds: u32, done: &Function, call: u32);
+
     /// `headers`: a name and a value in turn, a line each.
     pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&str>);
 }

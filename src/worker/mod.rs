@@ -19,6 +19,7 @@ mod response;
 mod routes;
 mod settings;
 mod store;
+mod timer;
 
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 use worker::wasm_bindgen_futures::spawn_local;

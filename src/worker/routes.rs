@@ -11,6 +11,7 @@ use super::fetch;
 use super::glue;
 use super::response::Answer;
 use super::settings::{self, App, DeployedNode};
+use super::timer::JsTimer;
 use crate::api::auth::{Caller, Credentials, authenticate};
 use crate::api::cache_status::cache_status;
 use crate::api::problem::{Code, Problem};
@@ -212,10 +213,10 @@ async fn run_node(
     let given = Run { input: request.input, kwargs: request.kwargs, cache: request.cache.as_ref() };
     let (mut finished, events) = if request.trace {
         let trace = Trace::new();
-        let finished = run(&llm, given, &app.cache, &trace).await;
+        let finished = run(&llm, given, &app.cache, &trace, &JsTimer).await;
         (finished, Some(trace.into_events()))
     } else {
-        (run(&llm, given, &app.cache, &NoCallbacks).await, None)
+        (run(&llm, given, &app.cache, &NoCallbacks, &JsTimer).await, None)
     };
     // 6.
     let answer = answer(run_id, request.input.raw(), &finished, events.as_deref(), caller);

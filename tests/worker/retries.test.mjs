@@ -20,7 +20,11 @@ overBothStores("a provider that fails and recovers", {}, (world) => {
   }
 
   function translate(text, more = {}) {
-    const body = { input: { text, language: "German" }, config: { cache: { namespace: "my-app", ttl: 60 } }, ...more };
+    const body = {
+      input: { text, language: "German" },
+      config: { cache: { namespace: "my-app", ttl: 60 } },
+      ...more,
+    };
     return world.run(body, { node: "translator" });
   }
 

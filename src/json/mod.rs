@@ -204,11 +204,6 @@ impl<'d> Value<'d> {
         (self.first_byte() == b'"').then(|| self.document.string(self.index))
     }
 
-    /// Where this begins in the text, in bytes.
-    pub fn position(self) -> usize {
-        self.document.tape.start(self.index)
-    }
-
     /// What kind of value this is, in JSON's words.
     pub fn kind_name(self) -> &'static str {
         match self.first_byte() {

@@ -131,24 +131,28 @@ async fn look_up_or_execute<N: Node, R: Redis>(
     // 3.
     let scheme = node.caching().key;
     let (mut reason, mut lookup_ms) = (None, None);
-    if let Keyed::Under { key, .. } = &keyed {
-        let started = clock::now_ms();
-        let lookup = cache.lookup(key, scheme).await;
-        lookup_ms = Some(clock::now_ms().saturating_sub(started));
-        match lookup {
-            Lookup::Hit(Stored { output, stored_at }) => {
-                let age = stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000);
-                return Finished {
-                    result: Ok(output),
-                    cache: CacheReport::Hit { key: key.clone(), age },
-                    write: None,
-                    lookup_ms,
-                    execute_ms: None,
-                };
+    let keyed = match keyed {
+        Keyed::Nowhere(report) => Keyed::Nowhere(report),
+        Keyed::Under { key, config } => {
+            let started = clock::now_ms();
+            let lookup = cache.lookup(&key, scheme).await;
+            lookup_ms = Some(clock::now_ms().saturating_sub(started));
+            match lookup {
+                Lookup::Hit(Stored { output, stored_at }) => {
+                    let age = stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000);
+                    return Finished {
+                        result: Ok(output),
+                        cache: CacheReport::Hit { key, age },
+                        write: None,
+                        lookup_ms,
+                        execute_ms: None,
+                    };
+                }
+                Lookup::Miss(why) => reason = why,
             }
-            Lookup::Miss(why) => reason = why,
+            Keyed::Under { key, config }
         }
-    }
+    };
     // 4.
     let started = clock::now_ms();
     let result = execute_with_retry(node, run.input, callbacks, timer).await;
@@ -225,13 +229,15 @@ enum Keyed<'a> {
 /// The key, when both switches are on.
 fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, NodeError> {
     let invalid = |error: KeyError| NodeError::Validation(error.to_string());
-    // Keywords that cannot be hashed are refused with and without a cache: a request does not
-    // become valid by turning a switch.
-    check_kwargs(run.kwargs).map_err(invalid)?;
+    // Keywords that cannot be hashed are refused without a cache too: a request does not become
+    // valid by turning a switch.
+    let nowhere = |report| check_kwargs(run.kwargs).map(|()| Keyed::Nowhere(report));
     let CachingConfig { enabled, key: scheme } = node.caching();
-    let Some(config) = run.cache else { return Ok(Keyed::Nowhere(CacheReport::NoCacheConfig)) };
+    let Some(config) = run.cache else {
+        return nowhere(CacheReport::NoCacheConfig).map_err(invalid);
+    };
     if !enabled {
-        return Ok(Keyed::Nowhere(CacheReport::CachingDisabled));
+        return nowhere(CacheReport::CachingDisabled).map_err(invalid);
     }
     let definition = match scheme {
         Scheme::Dynamiq => None,
@@ -240,7 +246,7 @@ fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, NodeError> {
     let definition = match definition.map(|text| Document::parse(text, Dialect::STRICT)).transpose()
     {
         Ok(definition) => definition,
-        Err(error) => return Ok(Keyed::Nowhere(CacheReport::NoKey(error.kind.code()))),
+        Err(error) => return nowhere(CacheReport::NoKey(error.kind.code())).map_err(invalid),
     };
     let request = KeyRequest {
         scheme,

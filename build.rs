@@ -17,6 +17,8 @@ mod scheme;
 mod template;
 #[path = "src/definition/variables.rs"]
 mod variables;
+#[path = "src/definition/yaml.rs"]
+mod yaml;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");

@@ -10,11 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::model::{
-    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role,
-    Setting,
-};
+use super::model::{Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Setting};
 use super::variables::required_parameters;
+use super::yaml::{File, RawConnection, RawPrompt, Type, Types};
 
 const OPENAI_NODE: &str = "dynamiq.nodes.llms.OpenAI";
 const OPENAI_CONNECTION: &str = "dynamiq.connections.OpenAI";
@@ -98,94 +96,6 @@ impl Compiler {
             Err(self.mistakes)
         }
     }
-}
-
-/// The types alone; everything else is passed over.
-#[derive(Deserialize)]
-struct Types {
-    #[serde(default)]
-    connections: BTreeMap<String, Type>,
-    #[serde(default)]
-    nodes: BTreeMap<String, Type>,
-}
-
-#[derive(Deserialize)]
-struct Type {
-    r#type: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    connections: BTreeMap<String, RawConnection>,
-    #[serde(default)]
-    prompts: BTreeMap<String, RawPrompt>,
-    #[serde(default)]
-    nodes: BTreeMap<String, RawNode>,
-    #[serde(default)]
-    flows: BTreeMap<String, RawFlow>,
-    #[serde(default)]
-    workflows: BTreeMap<String, RawWorkflow>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConnection {
-    #[serde(rename = "type")]
-    _type: String,
-    api_key: Option<Spanned<String>>,
-    url: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPrompt {
-    messages: Vec<RawMessage>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMessage {
-    #[serde(default)]
-    role: Role,
-    content: Spanned<String>,
-    #[serde(default, rename = "static")]
-    is_static: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawNode {
-    r#type: Spanned<String>,
-    name: Option<String>,
-    model: String,
-    connection: Spanned<String>,
-    prompt: Spanned<String>,
-    #[serde(default)]
-    caching: CachingConfig,
-    error_handling: Option<Spanned<ErrorHandling>>,
-    temperature: Option<f64>,
-    max_tokens: Option<u64>,
-    top_p: Option<f64>,
-    seed: Option<i64>,
-    stop: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFlow {
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    nodes: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWorkflow {
-    flow: Spanned<String>,
-    #[serde(rename = "version")]
-    _version: Option<String>,
 }
 
 /// The mistakes of one file.

@@ -9,6 +9,8 @@ mod compile;
 mod model;
 #[cfg(test)]
 mod variables;
+#[cfg(test)]
+mod yaml;
 
 #[cfg(test)]
 pub(crate) use variables::required_parameters;

@@ -10,6 +10,11 @@ mod compile;
 #[allow(dead_code, reason = "some of it is for the Worker")]
 #[path = "src/definition/model.rs"]
 mod model;
+#[allow(dead_code, reason = "some of it is for the Worker")]
+#[path = "src/definition/prompt.rs"]
+mod prompt;
+#[path = "src/definition/prompts.rs"]
+mod prompts;
 #[allow(dead_code, reason = "some of it is for keys")]
 #[path = "src/key/scheme.rs"]
 mod scheme;

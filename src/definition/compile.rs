@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::model::{Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Setting};
-use super::variables::required_parameters;
-use super::yaml::{File, RawConnection, RawPrompt, Type, Types};
+use super::model::{Connection, Definitions, ErrorHandling, Llm, Node, Setting};
+use super::yaml::{File, RawConnection, Type, Types};
 
 const OPENAI_NODE: &str = "dynamiq.nodes.llms.OpenAI";
 const OPENAI_CONNECTION: &str = "dynamiq.connections.OpenAI";
@@ -154,7 +153,8 @@ impl Mistakes<'_> {
         }
         let mut prompts = BTreeMap::new();
         for (id, raw) in &file.prompts {
-            prompts.insert(id.as_str(), self.prompt(id, raw));
+            let mut add = |location, reason| self.add(location, reason);
+            prompts.insert(id.as_str(), raw.compile(id, &mut add));
         }
         for (id, flow) in &file.flows {
             for node in &flow.nodes {
@@ -312,28 +312,6 @@ impl Mistakes<'_> {
                 None
             }
         }
-    }
-
-    fn prompt(&mut self, id: &str, raw: &RawPrompt) -> Option<Prompt> {
-        let mut required = std::collections::BTreeSet::new();
-        let mut messages = Vec::new();
-        for message in &raw.messages {
-            if !message.is_static {
-                match required_parameters(&message.content.value) {
-                    Ok(names) => required.extend(names),
-                    Err(error) => {
-                        self.add(message.content.referenced, format!("prompt `{id}`: {error}"));
-                        return None;
-                    }
-                }
-            }
-            messages.push(Message {
-                role: message.role,
-                content: message.content.value.clone(),
-                is_static: message.is_static,
-            });
-        }
-        Some(Prompt { messages, required: required.into_iter().collect() })
     }
 }
 

@@ -7,6 +7,9 @@
 #[cfg(test)]
 mod compile;
 mod model;
+mod prompt;
+#[cfg(test)]
+mod prompts;
 #[cfg(test)]
 mod variables;
 #[cfg(test)]
@@ -17,7 +20,5 @@ pub(crate) use variables::required_parameters;
 
 use crate::key::Scheme;
 
-pub use model::{
-    CachingConfig, Connection, Definitions, ErrorHandling, Llm, Message, Node, Prompt, Role,
-    Setting,
-};
+pub use model::{CachingConfig, Connection, Definitions, ErrorHandling, Llm, Node, Setting};
+pub use prompt::{Message, Prompt, Role};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::model::{CachingConfig, ErrorHandling, Role};
+use super::model::{CachingConfig, ErrorHandling};
+use super::prompts::RawPrompt;
 
 /// The types alone; everything else is passed over.
 #[derive(Deserialize)]
@@ -43,22 +44,6 @@ pub struct RawConnection {
     pub _type: String,
     pub api_key: Option<Spanned<String>>,
     pub url: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawPrompt {
-    pub messages: Vec<RawMessage>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawMessage {
-    #[serde(default)]
-    pub role: Role,
-    pub content: Spanned<String>,
-    #[serde(default, rename = "static")]
-    pub is_static: bool,
 }
 
 #[derive(Deserialize)]

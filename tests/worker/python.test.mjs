@@ -1,0 +1,157 @@
+/**
+ * One cache, two libraries: the Worker and Dynamiq in Python run the same workflow over one Redis,
+ * and each is served what the other stored. Needs Python with `dynamiq`; examples/python/README.md
+ * says how to get it.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { dynamiqVersion, runExample, whyNoPython } from "../support/python.mjs";
+import { describeOverRedis } from "../support/redis.mjs";
+import { behaviours } from "../support/upstream.mjs";
+import { World } from "../support/world.mjs";
+
+const TITLE = "a Redis shared with Dynamiq in Python";
+const GROUP_MS = 300_000;
+
+/** Members of an input, as text: JavaScript's numbers would not survive. */
+const INPUTS = {
+  "a text": '"text": "hello"',
+  "text outside ASCII":
+    '"text": "Zürich, \\u6f22字, 😀 \\ud83d\\ude00, \\"quoted\\" \\\\ / \\n \u007f \u2028", "ключ": "é"',
+  "integers of any size": '"text": 123456789012345678901234567890, "zero": -0',
+  floats: '"text": 1.0, "f": [1e16, 1E-5, -0.0, 0.1, 5e-324, 1.7976931348623157e308, 1e400]',
+  "nested objects": '"text": "x", "o": {"b": {"d": 1, "c": [{"z": 1, "a": 2}]}, "a": {}, "": []}',
+  "an object in the prompt":
+    '"text": {"b": [1.0, 1e16, true, null, "it\'s"], "a": 100000000000000000000}',
+  "null, true and false": '"text": null, "t": true, "f": false',
+  "a name twice": '"text": "first", "x": 1, "text": "last"',
+};
+
+const CONFIGS = {
+  "with a namespace and a ttl": { namespace: "Zürich:1", ttl: 3600 },
+  "without namespace and ttl": { namespace: null, ttl: null },
+};
+
+const whyNot = whyNoPython();
+if (whyNot) test(TITLE, { skip: whyNot });
+else describeOverRedis(`${TITLE}, ${dynamiqVersion()}`, { timeout: GROUP_MS }, sharing);
+
+function sharing() {
+  const world = new World({ store: "redis" });
+  before(() => world.start());
+  after(() => world.close());
+
+  for (const [name, config] of Object.entries(CONFIGS)) {
+    describe(name, () => {
+      // The same members in both, told apart by one that names who was first.
+      const inputs = (first) =>
+        Object.values(INPUTS).map((text) => `{${text}, "first": "${first}"}`);
+      const workerFirst = inputs("the Worker");
+      const pythonFirst = inputs("Python");
+      const ids = Object.keys(INPUTS);
+      const seen = {};
+
+      // To load the library takes long, so that it is started once.
+      before(async () => {
+        await world.reset();
+        await world.store.client.flushDb();
+        world.upstream.behave(echo);
+        const calls = world.upstream.calls;
+        const runAll = async (inputs) => {
+          const answers = [];
+          for (const input of inputs) answers.push(await runOnWorker(world, input, config));
+          return answers;
+        };
+
+        seen.executed = await runAll(workerFirst);
+        for (const { cache } of seen.executed) await world.stored(cache.key);
+        seen.fromWorker = await entries(world);
+        calls.length = 0;
+
+        const lines = await runExample([...workerFirst, ...pythonFirst], {
+          args: [
+            ...(config.namespace === null ? [] : ["--namespace", config.namespace]),
+            ...(config.ttl === null ? [] : ["--ttl", String(config.ttl)]),
+          ],
+          env: {
+            REDIS_URL: world.store.client.options.url,
+            OPENAI_URL: world.upstream.url,
+            OPENAI_API_KEY: world.upstream.key,
+          },
+        });
+        seen.served = lines.slice(0, ids.length).map(({ nodes }) => nodes.summarizer);
+        seen.stored = lines.slice(ids.length).map(({ nodes }) => nodes.summarizer);
+        seen.pythonCalls = calls.length;
+        seen.fromBoth = await entries(world);
+        calls.length = 0;
+
+        seen.hits = await runAll(pythonFirst);
+        seen.callsOfHits = calls.length;
+
+        // The other way round: now the Worker stores what Python had stored.
+        await world.store.client.flushDb();
+        const again = await runAll(pythonFirst);
+        for (const { cache } of again) await world.stored(cache.key);
+        seen.again = await entries(world);
+      });
+
+      test("Python is served what the Worker stored, with the same output", () => {
+        for (const [place, id] of ids.entries()) {
+          const { status, output, is_output_from_cache } = seen.served[place];
+          assert.deepEqual([status, is_output_from_cache], ["success", true], id);
+          assert.deepEqual(output, seen.executed[place].output, id);
+        }
+      });
+
+      test("Python asks the model for the others only, and leaves the Worker's entries alone", () => {
+        assert.equal(seen.pythonCalls, ids.length);
+        for (const [key, entry] of seen.fromWorker) {
+          assert.deepEqual(seen.fromBoth.get(key).value, entry.value);
+        }
+        assert.equal(seen.fromBoth.size, 2 * ids.length);
+      });
+
+      test("the Worker answers HIT with what Python stored, and does not ask the model", () => {
+        for (const [place, id] of ids.entries()) {
+          const { status, is_output_from_cache } = seen.stored[place];
+          assert.deepEqual([status, is_output_from_cache], ["success", false], id);
+          assert.equal(seen.hits[place].cache.status, "hit", id);
+          assert.deepEqual(seen.hits[place].output, seen.stored[place].output, id);
+        }
+        assert.equal(seen.callsOfHits, 0);
+      });
+
+      test("both store the same bytes under the same keys, for as long", () => {
+        const ofPython = new Map([...seen.fromBoth].filter(([key]) => !seen.fromWorker.has(key)));
+        assert.deepEqual([...seen.again.keys()].sort(), [...ofPython.keys()].sort());
+        for (const [key, { value }] of seen.again) assert.deepEqual(ofPython.get(key).value, value);
+        for (const { ttl } of [...ofPython.values(), ...seen.again.values()]) {
+          if (config.ttl === null) assert.equal(ttl, -1);
+          else assert.ok(ttl > config.ttl - 120 && ttl <= config.ttl, `${ttl} s`);
+        }
+      });
+    });
+  }
+}
+
+/** Answers with the prompt: equal outputs then also mean that both sent the same. */
+function echo(call, response) {
+  const [{ content }] = JSON.parse(call.text).messages;
+  behaviours.answer(`You said: ${content}`)(call, response);
+}
+
+async function runOnWorker(world, input, cache) {
+  const body = `{"input": ${input}, "config": {"cache": ${JSON.stringify(cache)}}}`;
+  const { status, text, json } = await world.run(body, { key: world.keys.everyone });
+  assert.equal(status, 200, text);
+  return json;
+}
+
+/** What lies in the Redis, by key: the bytes of the value, and the seconds left. */
+async function entries(world) {
+  const found = new Map();
+  for (const [key, value] of await world.store.dump()) {
+    found.set(key.toString(), { value, ttl: await world.store.client.ttl(key.toString()) });
+  }
+  return found;
+}

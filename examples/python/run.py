@@ -2,8 +2,8 @@
 """Runs a workflow of edgememo with Dynamiq in Python, over the Redis that the Worker uses.
 
 The YAML is the one the Worker is built from, so keys and values are the same, and each side is
-served what the other stored. Every input is one run, and prints one line of JSON: the output of each
-node, and whether it came from the cache. README.md beside this file says how to set it up.
+served what the other stored. Every input is one run, and prints one line of JSON: the output of
+each node, and whether it came from the cache. README.md beside this file says how to set it up.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def main() -> int:
         "--redis",
         default=os.environ.get("REDIS_URL", "redis://localhost:6379/0"),
         metavar="URL",
-        help="redis:// or rediss://; better in REDIS_URL, as others can see the arguments of a process",
+        help="redis:// or rediss://; better in REDIS_URL, since others can see arguments",
     )
     args = parser.parse_args()
     try:

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use scheme::Scheme;
 
-#[path = "src/definition/compile.rs"]
+#[path = "src/definition/compile/mod.rs"]
 mod compile;
 #[allow(dead_code, reason = "some of it is for the Worker")]
-#[path = "src/definition/model.rs"]
+#[path = "src/definition/model/mod.rs"]
 mod model;
 #[allow(dead_code, reason = "some of it is for the Worker")]
 #[path = "src/definition/prompt.rs"]
@@ -20,10 +20,11 @@ mod prompts;
 mod scheme;
 #[path = "src/template.rs"]
 mod template;
+#[allow(dead_code, reason = "some of it is for the Worker")]
+#[path = "src/transform/compile/mod.rs"]
+mod transform;
 #[path = "src/definition/variables.rs"]
 mod variables;
-#[path = "src/definition/yaml.rs"]
-mod yaml;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");

@@ -2,30 +2,89 @@
 
 use std::time::Duration;
 
-/// A POST request with a JSON body.
+/// A request.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
+    /// `GET`, `POST` and so on.
+    pub method: &'a str,
     /// Where to.
     pub url: &'a str,
-    /// The token for `Authorization: Bearer`.
-    pub bearer: Option<&'a Secret>,
-    /// A JSON text.
-    pub body: &'a str,
-    /// For headers and body of the response, from the start of the request on.
-    pub deadline: Duration,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Its body; None for a method without one.
+    pub body: Option<&'a str>,
+    /// For headers and body of the response, from the start of the request on. None where whoever
+    /// waits drops the future in time.
+    pub deadline: Option<Duration>,
     /// Largest body that is read.
     pub max_response_bytes: usize,
+    /// The headers of the response that matter, in lower case.
+    pub wanted: &'a [&'static str],
+}
+
+/// The headers of a request. They hold credentials, so that they cannot be printed by accident.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Headers(String);
+
+impl Headers {
+    /// Those of a request with a JSON body.
+    pub fn json() -> Self {
+        Self::default().with("content-type", "application/json")
+    }
+
+    /// With one more. A name or a value with a line break is left out: it would be two headers.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let is_header = |text: &str| !text.contains(['\n', '\r', '\0']);
+        if is_header(name) && is_header(value) && !name.is_empty() {
+            for part in [name, "\n", value, "\n"] {
+                self.0.push_str(part);
+            }
+        }
+        self
+    }
+
+    /// With `Authorization: Bearer`.
+    #[must_use]
+    pub fn with_bearer(self, token: &Secret) -> Self {
+        self.with("authorization", &format!("Bearer {}", token.expose()))
+    }
+
+    /// A name and a value in turn, a line each.
+    pub fn as_lines(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 /// A complete response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// The whole body.
     pub body: Vec<u8>,
-    /// The header `Retry-After` of a status 429 or 503.
-    pub retry_after: Option<Duration>,
+    /// Those of the wanted headers that were there. `retry-after` is a number of seconds, also
+    /// where it was a date.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Response {
+    /// One of the wanted headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(wanted, _)| *wanted == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What `retry-after` says, when it was wanted and is there.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header("retry-after")?.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
 }
 
 /// Why there is no response.
@@ -47,12 +106,12 @@ pub enum HttpError {
 #[expect(async_fn_in_trait, reason = "callers never need to name the future or its bounds")]
 pub trait HttpClient {
     /// Sends a request and reads the whole response.
-    async fn post(&self, request: Request<'_>) -> Result<Response, HttpError>;
+    async fn send(&self, request: Request<'_>) -> Result<Response, HttpError>;
 }
 
 impl<H: HttpClient> HttpClient for &H {
-    async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
-        (**self).post(request).await
+    async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+        (**self).send(request).await
     }
 }
 
@@ -93,5 +152,25 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "[redacted]");
         assert_eq!(secret.redact("key CANARY is wrong"), "key [redacted] is wrong");
         assert_eq!(Secret::new("").redact("text"), "text");
+        let headers = Headers::json().with_bearer(&secret);
+        assert!(!format!("{headers:?}").contains("CANARY"));
+    }
+
+    #[test]
+    fn a_header_is_one_line() {
+        let headers = Headers::default().with("a", "b").with("c", "d\ninjected: e").with("", "f");
+        assert_eq!(headers.as_lines(), "a\nb\n");
+    }
+
+    #[test]
+    fn retry_after_is_a_time_that_can_be_waited() {
+        let after = |value: &str| {
+            let headers = vec![("retry-after", value.to_owned())];
+            Response { headers, ..Response::default() }.retry_after()
+        };
+        assert_eq!(after("1.5"), Some(Duration::from_millis(1500)));
+        for value in ["", "soon", "-1", "NaN", "1e300"] {
+            assert_eq!(after(value), None, "{value}");
+        }
     }
 }

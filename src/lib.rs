@@ -24,6 +24,7 @@
 //! | [`definition`], [`prompt`] | what is deployed; templates over inputs |
 //! | [`transform`] | what Dynamiq's transformers do to inputs and outputs |
 //! | [`node`] | what can be run, and the order of a run |
+//! | [`flow`] | nodes that wait for one another |
 //! | [`api`] | the HTTP interface without HTTP |
 //! | `js` | the same keys for JavaScript |
 //! | `worker` | the glue between workerd and all of this |
@@ -34,11 +35,10 @@
 //!
 //! ```
 //! use edgememo::cache::{Cache, Deadlines};
-//! use edgememo::clock::NoTimer;
 //! use edgememo::config::RedisCacheConfig;
 //! use edgememo::definition::CachingConfig;
-//! use edgememo::json::{Dialect, Document, Value};
-//! use edgememo::node::{NoCallbacks, Node, NodeError, Run, run};
+//! use edgememo::json::{Dialect, Document};
+//! use edgememo::node::{Context, Execution, Node, NodeError, Run, Slots, run};
 //! use edgememo::redis::memory::Memory;
 //!
 //! struct Shout;
@@ -52,7 +52,7 @@
 //!         CachingConfig { enabled: true, ..CachingConfig::default() }
 //!     }
 //!
-//!     async fn execute(&self, _input: Value<'_>) -> Result<String, NodeError> {
+//!     async fn execute(&self, _: Execution<'_>) -> Result<String, NodeError> {
 //!         Ok(r#"{"content": "HELLO"}"#.to_owned())
 //!     }
 //! }
@@ -61,14 +61,16 @@
 //! let cache = Cache::new(Memory::new(), Deadlines::default());
 //! let config = RedisCacheConfig { namespace: Some("my-app".to_owned()), ttl: Some(3600) };
 //! let input = Document::parse(r#"{"text": "hello"}"#, Dialect::STRICT)?;
-//! let given = Run { input: input.root(), kwargs: None, cache: Some(&config) };
+//! let given = Run { cache: Some(&config), ..Run::new(input.root()) };
+//! let slots = Slots::default();
+//! let context = Context::new(&cache, &slots);
 //!
-//! let first = run(&Shout, given, &cache, &NoCallbacks, &NoTimer).await;
+//! let first = run(&Shout, given, context).await;
 //! assert!(!first.cache.is_hit());
 //! if let Some(entry) = &first.write {
 //!     cache.store(entry).await;
 //! }
-//! assert!(run(&Shout, given, &cache, &NoCallbacks, &NoTimer).await.cache.is_hit());
+//! assert!(run(&Shout, given, context).await.cache.is_hit());
 //! # Ok::<(), edgememo::json::ParseError>(())
 //! # }).unwrap();
 //! ```
@@ -79,6 +81,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod definition;
+pub mod flow;
 pub mod http;
 #[cfg(feature = "js")]
 mod js;

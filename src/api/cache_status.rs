@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::flow;
 use crate::node::CacheReport;
 
 /// The value for a run, such as `edgememo; fwd=miss; detail=store-scheduled`. The key is for
@@ -27,6 +28,17 @@ pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
         value.push('"');
     }
     value
+}
+
+/// The value for a workflow: that of the first node that the cache did not serve, without its key; a
+/// hit when it served all.
+pub fn flow_status(finished: &flow::Finished) -> String {
+    let reports = || finished.nodes.iter().map(|node| &node.finished.cache);
+    let missed = reports().find(|report| matches!(report, CacheReport::Miss { .. }));
+    let served = || reports().find(|report| finished.is_from_cache() && report.is_hit());
+    let bypassed = || reports().find(|report| report.reason().is_some());
+    let report = missed.or_else(served).or_else(bypassed).unwrap_or(&CacheReport::NotReached);
+    cache_status(report, false)
 }
 
 /// A key may hold anything: what is not plain ASCII, and what would end the quoted string, is

@@ -7,9 +7,23 @@
 //! | [`result`] | the body of its result |
 //! | [`problem`] | errors that are not results of a run (RFC 9457) |
 //! | [`cache_status`] | the header `Cache-Status` (RFC 9211) |
+//! | [`listing`] | what is deployed |
+//! | [`log`] | the line that a run leaves in the log |
 
 pub mod auth;
 pub mod cache_status;
+pub mod listing;
+pub mod log;
 pub mod problem;
 pub mod request;
 pub mod result;
+
+use crate::json::write_string;
+
+/// Appends a string, or `null`.
+fn push_optional(out: &mut String, text: Option<&str>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.push_str("null"),
+    }
+}

@@ -54,6 +54,8 @@ codes! {
     NotFound = 404 "not-found" "There is nothing here",
     /// No such node.
     NodeNotFound = 404 "node-not-found" "There is no such node",
+    /// No such workflow.
+    WorkflowNotFound = 404 "workflow-not-found" "There is no such workflow",
     /// The path takes another method.
     MethodNotAllowed = 405 "method-not-allowed" "The method is not allowed here",
     /// The body is over the limit.

@@ -1,9 +1,11 @@
 //! The body of a run's result: Dynamiq's `RunnableResult`, with what the cache had to do with it.
 
+use super::push_optional;
+use crate::flow;
 use crate::json::write_string;
-use crate::node::{Event, Finished, NodeError};
+use crate::node::{CacheReport, Event, Finished, NodeError};
 
-/// A result, written as JSON by [`RunnableResult::to_json`].
+/// The result of a node, written as JSON by [`RunnableResult::to_json`].
 #[derive(Debug, Clone, Copy)]
 pub struct RunnableResult<'a> {
     /// A UUID.
@@ -16,13 +18,33 @@ pub struct RunnableResult<'a> {
     pub trace: Option<&'a [Event]>,
 }
 
+/// The result of a workflow, likewise.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkflowResult<'a> {
+    /// A UUID.
+    pub run_id: &'a str,
+    /// The input as JSON text, as it came; `null` when there was none.
+    pub input: &'a str,
+    /// What the nodes gave, or why none of them was run.
+    pub finished: Result<&'a flow::Finished, &'a NodeError>,
+    /// The events, when they were asked for.
+    pub trace: Option<&'a [Event]>,
+}
+
 /// The HTTP status of a run.
 pub fn status(result: &Result<String, NodeError>) -> u16 {
     match result {
         Ok(_) => 200,
-        Err(NodeError::Validation(_)) => 422,
-        Err(NodeError::Upstream(_) | NodeError::Refused(_) | NodeError::Busy { .. }) => 502,
-        Err(NodeError::Timeout(_)) => 504,
+        Err(error) => status_of(error),
+    }
+}
+
+/// The HTTP status of a failed run.
+pub fn status_of(error: &NodeError) -> u16 {
+    match error {
+        NodeError::Validation(_) | NodeError::Transform(_) | NodeError::Skipped { .. } => 422,
+        NodeError::Upstream(_) | NodeError::Refused(_) | NodeError::Busy { .. } => 502,
+        NodeError::Timeout(_) => 504,
     }
 }
 
@@ -30,43 +52,125 @@ impl RunnableResult<'_> {
     /// The body. Input and output go in as they are, nothing is parsed again.
     pub fn to_json(&self) -> String {
         let Self { run_id, input, finished, trace } = *self;
-        let output = finished.result.as_deref().unwrap_or("null");
-        let mut out = String::with_capacity(input.len() + output.len() + 512);
-        out.push_str("{\"status\":");
-        out.push_str(if finished.result.is_ok() { "\"success\"" } else { "\"failure\"" });
-        out.push_str(",\"input\":");
-        out.push_str(input);
-        out.push_str(",\"output\":");
-        out.push_str(output);
-        out.push_str(",\"error\":");
-        match &finished.result {
-            Ok(_) => out.push_str("null"),
-            Err(error) => push_error(&mut out, error),
-        }
-        out.push_str(",\"is_output_from_cache\":");
-        out.push_str(if finished.cache.is_hit() { "true" } else { "false" });
+        let mut out = String::with_capacity(input.len() + finished.size() + 512);
+        push_result(&mut out, input, finished);
         out.push_str(",\"run_id\":");
         write_string(&mut out, run_id);
-        out.push_str(",\"cache\":{\"status\":");
-        write_string(&mut out, finished.cache.status());
-        out.push_str(",\"key\":");
-        push_optional(&mut out, finished.cache.key());
-        out.push_str(",\"reason\":");
-        push_optional(&mut out, finished.cache.reason());
-        out.push('}');
-        if let Some(events) = trace {
-            out.push_str(",\"trace\":[");
-            for (index, event) in events.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                event.write_json(&mut out);
-            }
-            out.push(']');
-        }
+        push_cache(&mut out, &finished.cache);
+        push_trace(&mut out, trace);
         out.push('}');
         out
     }
+}
+
+impl WorkflowResult<'_> {
+    /// The body: the output has the result of each node under its id.
+    pub fn to_json(&self) -> String {
+        let Self { run_id, input, finished, trace } = *self;
+        let size: usize = finished.map_or(0, |flow| {
+            flow.nodes.iter().map(|node| input.len() + node.finished.size() + 512).sum()
+        });
+        let mut out = String::with_capacity(input.len() + size + 512);
+        let failed = match finished {
+            Ok(flow) => flow.failed.as_slice(),
+            Err(_) => &[],
+        };
+        let is_success = finished.is_ok() && failed.is_empty();
+        out.push_str("{\"status\":");
+        out.push_str(if is_success { "\"success\"" } else { "\"failure\"" });
+        out.push_str(",\"input\":");
+        out.push_str(input);
+        out.push_str(",\"output\":");
+        match finished {
+            Err(_) => out.push_str("null"),
+            Ok(flow) => {
+                for (index, node) in flow.nodes.iter().enumerate() {
+                    out.push(if index == 0 { '{' } else { ',' });
+                    write_string(&mut out, &node.id);
+                    out.push(':');
+                    push_result(&mut out, input, &node.finished);
+                    push_cache(&mut out, &node.finished.cache);
+                    out.push('}');
+                }
+                out.push_str(if flow.nodes.is_empty() { "{}" } else { "}" });
+            }
+        }
+        out.push_str(",\"error\":");
+        match finished {
+            Err(error) => push_error(&mut out, error),
+            Ok(_) if is_success => out.push_str("null"),
+            Ok(flow) => push_failures(&mut out, flow),
+        }
+        out.push_str(",\"is_output_from_cache\":");
+        let is_cached = finished.is_ok_and(flow::Finished::is_from_cache);
+        out.push_str(if is_cached { "true" } else { "false" });
+        out.push_str(",\"run_id\":");
+        write_string(&mut out, run_id);
+        push_trace(&mut out, trace);
+        out.push('}');
+        out
+    }
+}
+
+/// Appends what the results of nodes and those of nodes in a flow have in common, without the brace
+/// at the end.
+fn push_result(out: &mut String, input: &str, finished: &Finished) {
+    out.push_str("{\"status\":\"");
+    out.push_str(finished.outcome().as_str());
+    out.push_str("\",\"input\":");
+    out.push_str(finished.input.as_deref().unwrap_or(input));
+    out.push_str(",\"output\":");
+    out.push_str(finished.result.as_deref().unwrap_or("null"));
+    out.push_str(",\"error\":");
+    match &finished.result {
+        Ok(_) => out.push_str("null"),
+        Err(error) => push_error(out, error),
+    }
+    out.push_str(",\"is_output_from_cache\":");
+    out.push_str(if finished.cache.is_hit() { "true" } else { "false" });
+}
+
+fn push_cache(out: &mut String, report: &CacheReport) {
+    out.push_str(",\"cache\":{\"status\":");
+    write_string(out, report.status());
+    out.push_str(",\"key\":");
+    push_optional(out, report.key());
+    out.push_str(",\"reason\":");
+    push_optional(out, report.reason());
+    out.push('}');
+}
+
+fn push_trace(out: &mut String, trace: Option<&[Event]>) {
+    let Some(events) = trace else { return };
+    out.push_str(",\"trace\":[");
+    for (index, event) in events.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        event.write_json(out);
+    }
+    out.push(']');
+}
+
+/// Which nodes have failed, as Dynamiq says it.
+fn push_failures(out: &mut String, flow: &flow::Finished) {
+    let failed = || flow.failed.iter().filter_map(|&place| flow.nodes.get(place));
+    let names: Vec<_> = failed().map(|node| node.name.as_deref().unwrap_or(&node.id)).collect();
+    out.push_str("{\"type\":\"FlowNodeFailureException\",\"message\":");
+    let names = names.join(", ");
+    write_string(out, &format!("Flow execution failed due to node failures: {names}"));
+    out.push_str(",\"recoverable\":false,\"failed_nodes\":[");
+    for (index, node) in failed().enumerate() {
+        out.push_str(if index == 0 { "{\"id\":" } else { ",{\"id\":" });
+        write_string(out, &node.id);
+        out.push_str(",\"name\":");
+        push_optional(out, node.name.as_deref());
+        out.push_str(",\"error_message\":");
+        let message = node.finished.result.as_ref().err().map(NodeError::to_string);
+        push_optional(out, message.as_deref());
+        out.push('}');
+    }
+    out.push_str("]}");
 }
 
 fn push_error(out: &mut String, error: &NodeError) {
@@ -78,20 +182,13 @@ fn push_error(out: &mut String, error: &NodeError) {
     out.push_str(",\"recoverable\":false}");
 }
 
-fn push_optional(out: &mut String, text: Option<&str>) {
-    match text {
-        Some(text) => write_string(out, text),
-        None => out.push_str("null"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::CacheReport;
+    use crate::node::Subject;
 
     fn finished(result: Result<String, NodeError>, cache: CacheReport) -> Finished {
-        Finished { result, cache, write: None, lookup_ms: None, execute_ms: None }
+        Finished { cache, ..Finished::of(result) }
     }
 
     #[test]
@@ -112,9 +209,11 @@ mod tests {
         let finished = finished(Err(error), CacheReport::NoCacheConfig);
         let event = Event {
             name: "node_end",
-            node_id: "a".to_owned(),
+            subject: Subject::Node,
+            id: "a".to_owned(),
             at_ms: 3,
             is_output_from_cache: Some(true),
+            usage: None,
         };
         let result = RunnableResult {
             run_id: "id",

@@ -12,13 +12,15 @@ mod prompt;
 mod prompts;
 #[cfg(test)]
 mod variables;
-#[cfg(test)]
-mod yaml;
 
 #[cfg(test)]
 pub(crate) use variables::required_parameters;
 
 use crate::key::Scheme;
+use crate::transform;
 
-pub use model::{CachingConfig, Connection, Definitions, ErrorHandling, Llm, Node, Setting};
+pub use model::{
+    Behavior, CachingConfig, Connection, Definitions, Depend, ErrorHandling, Flow, FlowNode, Kind,
+    Llm, Node, Setting, Trigger, Workflow,
+};
 pub use prompt::{Message, Prompt, Role};

@@ -1,30 +1,74 @@
 //! The order of a run, which is Dynamiq's.
 
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::dependencies::{self, Completed, Outcome};
 use super::retry::wait_for_next;
-use super::{Callbacks, Node, NodeError};
+use super::slots::{Purpose, Slots};
+use super::{Callbacks, Execution, NoCallbacks, Node, NodeError, Usage};
 use crate::cache::{Cache, Entry, Lookup, MissReason};
-use crate::clock::{self, Timer};
+use crate::clock::{self, NoTimer, Timer};
 use crate::codec::Stored;
 use crate::config::RedisCacheConfig;
 use crate::definition::CachingConfig;
 use crate::json::{Dialect, Document, Value};
 use crate::key::{KeyError, KeyRequest, Scheme, cache_key, check_kwargs};
 use crate::redis::Redis;
+use crate::transform::{Transformer, apply_mapping};
 
 /// What a run is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
-    /// The input of the node.
+    /// The input, before it is transformed.
     pub input: Value<'a>,
     /// Further keywords, which are part of the key.
     pub kwargs: Option<Value<'a>>,
     /// The second of the two caching switches.
     pub cache: Option<&'a RedisCacheConfig>,
+    /// In a flow, what came of the nodes before this one. Their results become a part of its input.
+    pub completed: &'a [Completed<'a>],
+}
+
+impl<'a> Run<'a> {
+    /// A run outside of a flow.
+    pub fn new(input: Value<'a>) -> Self {
+        Self { input, kwargs: None, cache: None, completed: &[] }
+    }
+}
+
+/// What a run makes use of.
+pub struct Context<'a, R, T> {
+    /// Where outputs are looked up.
+    pub cache: &'a Cache<R>,
+    /// Told of its steps.
+    pub callbacks: &'a dyn Callbacks,
+    /// Waits between attempts, and ends those that take too long.
+    pub timer: &'a T,
+    /// The connections, which the runs of one request share.
+    pub slots: &'a Slots,
+}
+
+impl<R, T> Clone for Context<'_, R, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, T> Copy for Context<'_, R, T> {}
+
+impl<'a, R> Context<'a, R, NoTimer> {
+    /// With nobody listening, and without a clock.
+    pub fn new(cache: &'a Cache<R>, slots: &'a Slots) -> Self {
+        Self { cache, callbacks: &NoCallbacks, timer: &NoTimer, slots }
+    }
 }
 
 /// What a run gave.
 #[derive(Debug)]
 pub struct Finished {
+    /// What was hashed and executed, as JSON text, where it is not the input as it came.
+    pub input: Option<String>,
     /// The output as JSON text, or why there is none.
     pub result: Result<String, NodeError>,
     /// What the cache had to do with it.
@@ -35,18 +79,37 @@ pub struct Finished {
     pub lookup_ms: Option<u64>,
     /// Milliseconds that the execution took, when there was one.
     pub execute_ms: Option<u64>,
+    /// The tokens that the execution took.
+    pub usage: Usage,
 }
 
 impl Finished {
     /// A run that did not get as far as the cache.
     pub fn refused(error: NodeError) -> Self {
+        Self::of(Err(error))
+    }
+
+    /// A run that gave this, and of which nothing more is to be told.
+    pub(crate) fn of(result: Result<String, NodeError>) -> Self {
         Self {
-            result: Err(error),
+            input: None,
+            result,
             cache: CacheReport::NotReached,
             write: None,
             lookup_ms: None,
             execute_ms: None,
+            usage: Usage::default(),
         }
+    }
+
+    /// How many bytes of JSON text it holds, roughly.
+    pub(crate) fn size(&self) -> usize {
+        self.input.as_ref().map_or(0, String::len) + self.result.as_ref().map_or(0, String::len)
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::of(&self.result)
     }
 }
 
@@ -92,72 +155,172 @@ pub enum NotStored {
 
 /// Runs a node.
 ///
-/// 1. the input is validated;
-/// 2. `on_node_start`;
-/// 3. lookup, if both switches are on: one `GET`, and a hit ends the run's work;
-/// 4. on a miss the node executes, between `on_node_execute_start` and `on_node_execute_end` or
+/// 1. the dependencies are checked, and one that did not come out as it has to skips the node;
+/// 2. the input is transformed;
+/// 3. the input is validated;
+/// 4. `on_node_start`;
+/// 5. lookup, if both switches are on: one `GET`, and a hit goes on with step 8;
+/// 6. on a miss the node executes, between `on_node_execute_start` and `on_node_execute_end` or
 ///    `on_node_execute_error`, and again after a pause where its error handling says so;
-/// 5. a successful output is set aside for storing;
-/// 6. `on_node_end`, or `on_node_error`.
-pub async fn run<N: Node, R: Redis>(
+/// 7. a successful output is set aside for storing;
+/// 8. the output is transformed;
+/// 9. `on_node_end`, or `on_node_error`; `on_node_skip` after step 1.
+pub async fn run<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
-    cache: &Cache<R>,
-    callbacks: &impl Callbacks,
-    timer: &impl Timer,
+    context: Context<'_, R, T>,
 ) -> Finished {
-    let finished = match node.validate(&run).and_then(|()| key_of(node, run)) {
-        Ok(keyed) => look_up_or_execute(node, run, keyed, cache, callbacks, timer).await,
+    let mut finished = match prepare(node, run) {
+        Ok(input) => start(node, run, input, context).await,
         Err(error) => Finished::refused(error),
     };
-    // 6.
-    match &finished.result {
-        Ok(_) => callbacks.on_node_end(node.id(), finished.cache.is_hit()),
-        Err(_) => callbacks.on_node_error(node.id()),
+    if finished.outcome() == Outcome::Skip {
+        finished.input = with_results(run, false).ok().flatten();
+    }
+    // 9.
+    match finished.outcome() {
+        Outcome::Success => context.callbacks.on_node_end(node.id(), finished.cache.is_hit()),
+        Outcome::Failure => context.callbacks.on_node_error(node.id()),
+        Outcome::Skip => context.callbacks.on_node_skip(node.id()),
     }
     finished
 }
 
-async fn look_up_or_execute<N: Node, R: Redis>(
+/// The input that is hashed and executed, where it is not the one that came.
+fn prepare<N: Node>(node: &N, run: Run<'_>) -> Result<Option<String>, NodeError> {
+    // 1.
+    dependencies::check(node.depends(), run.completed)?;
+    // 2.
+    let transformed = transform_input(node, run)?;
+    let document = transformed.as_deref().map(parse_made).transpose()?;
+    let input = document.as_ref().map_or(run.input, Document::root);
+    if !input.is_object() {
+        let kind = input.kind_name();
+        let message = format!("the transformed input has to be an object, not {kind}");
+        return Err(NodeError::Validation(message));
+    }
+    // 3.
+    let validated = node.validate(input, run.kwargs)?;
+    Ok(validated.or(transformed))
+}
+
+/// Results of the nodes before this one go in under their ids, then the transformer is applied, then
+/// constants go over what it gave.
+fn transform_input<N: Node>(node: &N, run: Run<'_>) -> Result<Option<String>, NodeError> {
+    let transformer = given(node.input_transformer());
+    let mapping = node.input_mapping();
+    let mut text = with_results(run, transformer.is_some())?;
+    if let Some(transformer) = transformer {
+        text = Some(on_value(text.as_deref(), run.input, |data| transformer.apply(data))?);
+    }
+    if !mapping.is_empty() {
+        text = Some(on_value(text.as_deref(), run.input, |data| apply_mapping(data, mapping))?);
+    }
+    Ok(text)
+}
+
+/// The input with the results of the nodes before this one, when there are any.
+fn with_results(run: Run<'_>, with_inputs: bool) -> Result<Option<String>, NodeError> {
+    if run.completed.is_empty() {
+        return Ok(None);
+    }
+    let results: Vec<_> = (run.completed.iter())
+        .map(|done| (done.node_id.to_owned(), done.to_json(with_inputs)))
+        .collect();
+    Ok(Some(apply_mapping(run.input, &results)?))
+}
+
+fn given(transformer: Option<&Transformer>) -> Option<&Transformer> {
+    transformer.filter(|transformer| !transformer.is_identity())
+}
+
+/// Applies a function to what a text holds, or without a text to a value.
+fn on_value<E: Into<NodeError>>(
+    text: Option<&str>,
+    otherwise: Value<'_>,
+    apply: impl FnOnce(Value<'_>) -> Result<String, E>,
+) -> Result<String, NodeError> {
+    let document = text.map(parse_made).transpose()?;
+    apply(document.as_ref().map_or(otherwise, Document::root)).map_err(Into::into)
+}
+
+/// Parses what was put together from values: outputs among them may hold what only Python writes.
+fn parse_made(text: &str) -> Result<Document<'_>, NodeError> {
+    Document::parse(text, Dialect::PYTHON).map_err(|error| {
+        NodeError::Transform(format!("the transformed data cannot be used: {error}"))
+    })
+}
+
+async fn start<N: Node, R: Redis, T: Timer>(
+    node: &N,
+    run: Run<'_>,
+    input: Option<String>,
+    context: Context<'_, R, T>,
+) -> Finished {
+    let mut finished = {
+        let document = match input.as_deref().map(parse_made).transpose() {
+            Ok(document) => document,
+            Err(error) => return Finished::refused(error),
+        };
+        let run = Run { input: document.as_ref().map_or(run.input, Document::root), ..run };
+        match key_of(node, run) {
+            Ok(keyed) => {
+                // 4.
+                context.callbacks.on_node_start(node.id());
+                look_up_or_execute(node, run, keyed, context).await
+            }
+            Err(error) => return Finished::refused(error),
+        }
+    };
+    // 8.
+    if let (Ok(output), Some(transformer)) = (&finished.result, given(node.output_transformer())) {
+        finished.result =
+            parse_made(output).and_then(|output| Ok(transformer.apply(output.root())?));
+    }
+    finished.input = input;
+    finished
+}
+
+async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
     keyed: Keyed<'_>,
-    cache: &Cache<R>,
-    callbacks: &impl Callbacks,
-    timer: &impl Timer,
+    context: Context<'_, R, T>,
 ) -> Finished {
-    // 2.
-    callbacks.on_node_start(node.id());
-    // 3.
+    // 5.
     let scheme = node.caching().key;
     let (mut reason, mut lookup_ms) = (None, None);
     let keyed = match keyed {
         Keyed::Nowhere(report) => Keyed::Nowhere(report),
         Keyed::Under { key, config } => {
+            let slot = context.slots.take(Purpose::Lookup).await;
             let started = clock::now_ms();
-            let lookup = cache.lookup(&key, scheme).await;
+            let lookup = context.cache.lookup(&key, scheme).await;
             lookup_ms = Some(clock::now_ms().saturating_sub(started));
+            drop(slot);
             match lookup {
                 Lookup::Hit(Stored { output, stored_at }) => {
                     let age = stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000);
-                    return Finished {
-                        result: Ok(output),
-                        cache: CacheReport::Hit { key, age },
-                        write: None,
-                        lookup_ms,
-                        execute_ms: None,
-                    };
+                    let cache = CacheReport::Hit { key, age };
+                    return Finished { cache, lookup_ms, ..Finished::of(Ok(output)) };
                 }
                 Lookup::Miss(why) => reason = why,
             }
             Keyed::Under { key, config }
         }
     };
-    // 4.
+    // 6.
     let started = clock::now_ms();
-    let result = execute_with_retry(node, run.input, callbacks, timer).await;
+    let used = Cell::default();
+    let execution = Execution {
+        input: run.input,
+        node_id: node.id(),
+        callbacks: context.callbacks,
+        used: &used,
+    };
+    let result = execute_with_retry(node, execution, context).await;
     let execute_ms = Some(clock::now_ms().saturating_sub(started));
-    // 5.
+    // 7.
     let (cache, write) = match keyed {
         Keyed::Nowhere(report) => (report, None),
         Keyed::Under { key, config } => {
@@ -172,28 +335,36 @@ async fn look_up_or_execute<N: Node, R: Redis>(
             (CacheReport::Miss { key, reason, not_stored: admitted.err() }, write)
         }
     };
-    Finished { result, cache, write, lookup_ms, execute_ms }
+    Finished { input: None, result, cache, write, lookup_ms, execute_ms, usage: used.get() }
 }
 
-async fn execute_with_retry<N: Node>(
+async fn execute_with_retry<N: Node, R: Redis, T: Timer>(
     node: &N,
-    input: Value<'_>,
-    callbacks: &impl Callbacks,
-    timer: &impl Timer,
+    execution: Execution<'_>,
+    context: Context<'_, R, T>,
 ) -> Result<String, NodeError> {
     let handling = node.error_handling();
+    // A definition has been checked; a time that no duration holds is one that nobody sees end.
+    let limit = Duration::try_from_secs_f64(handling.timeout_seconds).unwrap_or(Duration::MAX);
     let mut attempt = 0;
     loop {
-        callbacks.on_node_execute_start(node.id());
-        let error = match node.execute(input).await {
-            Ok(output) => {
-                callbacks.on_node_execute_end(node.id());
+        let slot = context.slots.take(Purpose::Execution).await;
+        context.callbacks.on_node_execute_start(node.id());
+        let result = context.timer.timeout(limit, node.execute(execution)).await;
+        drop(slot);
+        let error = match result {
+            Some(Ok(output)) => {
+                context.callbacks.on_node_execute_end(node.id());
                 return Ok(output);
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
+            None => {
+                let limit = limit.as_millis();
+                NodeError::Timeout(format!("the execution did not end within {limit} ms"))
+            }
         };
-        callbacks.on_node_execute_error(node.id());
-        if !wait_for_next(attempt, &error, &handling, timer).await {
+        context.callbacks.on_node_execute_error(node.id());
+        if !wait_for_next(attempt, &error, &handling, context.timer).await {
             return Err(error);
         }
         attempt += 1;
@@ -359,14 +530,18 @@ mod tests {
             ErrorHandling { max_retries: self.failures, ..ErrorHandling::default() }
         }
 
-        fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {
-            match run.input.get("text") {
-                Some(_) => Ok(()),
+        fn validate(
+            &self,
+            input: Value<'_>,
+            _: Option<Value<'_>>,
+        ) -> Result<Option<String>, NodeError> {
+            match input.get("text") {
+                Some(_) => Ok(None),
                 None => Err(NodeError::Validation("input.text is missing".to_owned())),
             }
         }
 
-        async fn execute(&self, _: Value<'_>) -> Result<String, NodeError> {
+        async fn execute(&self, _: Execution<'_>) -> Result<String, NodeError> {
             self.executed.set(self.executed.get() + 1);
             if self.failing.get() || self.executed.get() <= self.failures {
                 return Err(NodeError::Upstream("down".to_owned()));
@@ -416,9 +591,15 @@ mod tests {
         /// Runs the node and carries out the write, as the Worker does after the response.
         fn run(&self, input: &str) -> (Finished, Vec<&'static str>) {
             let document = Document::parse(input, Dialect::STRICT).unwrap();
-            let given = Run { input: document.root(), kwargs: None, cache: self.config.as_ref() };
-            let trace = Trace::new();
-            let finished = block_on(run(&self.node, given, &self.cache, &trace, &self.timer));
+            let given = Run { cache: self.config.as_ref(), ..Run::new(document.root()) };
+            let (trace, slots) = (Trace::new(), Slots::default());
+            let context = Context {
+                cache: &self.cache,
+                callbacks: &trace,
+                timer: &self.timer,
+                slots: &slots,
+            };
+            let finished = block_on(run(&self.node, given, context));
             if let Some(entry) = &finished.write {
                 block_on(self.cache.store(entry));
             }

@@ -1,25 +1,37 @@
 //! Nodes: what can be run, and the order of a run.
 
+mod callbacks;
+mod defined;
+mod dependencies;
 mod lifecycle;
 mod llm;
 mod retry;
-mod trace;
+mod slots;
 
-pub use lifecycle::{CacheReport, Finished, NotStored, Run, run};
-pub use llm::{OpenAi, Provider};
-pub use trace::{Callbacks, Event, NoCallbacks, Trace};
+pub use callbacks::{Callbacks, Event, NoCallbacks, Subject, Trace, Usage};
+pub use defined::{Defined, Resolved};
+pub use dependencies::{Completed, Outcome};
+pub use lifecycle::{CacheReport, Context, Finished, NotStored, Run, run};
+pub use slots::Slots;
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use crate::definition::{CachingConfig, ErrorHandling};
+use crate::definition::{CachingConfig, Depend, ErrorHandling};
 use crate::json::Value;
 use crate::prompt::PromptError;
+use crate::transform::{TransformError, Transformer};
 
 /// Something that can be run.
 #[expect(async_fn_in_trait, reason = "callers never need to name the future or its bounds")]
 pub trait Node {
     /// The id, which is part of the cache key.
     fn id(&self) -> &str;
+
+    /// A name for people.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 
     /// The first of the two caching switches.
     fn caching(&self) -> CachingConfig;
@@ -30,20 +42,69 @@ pub trait Node {
         None
     }
 
-    /// How often a failed execution is tried again. By default never.
+    /// How long an execution may take, how often a failed one is tried again, and what a failure
+    /// means for the nodes that depend on this. By default one execution of at most ten minutes.
     fn error_handling(&self) -> ErrorHandling {
         ErrorHandling::default()
     }
 
-    /// Whether this can be run; asked before the cache is.
-    fn validate(&self, run: &Run<'_>) -> Result<(), NodeError> {
-        let _ = run;
-        Ok(())
+    /// What the node waits for in a flow, and what has to have come of it.
+    fn depends(&self) -> &[Depend] {
+        &[]
+    }
+
+    /// What the input is made of.
+    fn input_transformer(&self) -> Option<&Transformer> {
+        None
+    }
+
+    /// Constants that are put into the input: names, and values as JSON texts.
+    fn input_mapping(&self) -> &[(String, String)] {
+        &[]
+    }
+
+    /// What is made of the output. The cache holds the output itself.
+    fn output_transformer(&self) -> Option<&Transformer> {
+        None
+    }
+
+    /// Checks what the node is given, before the cache is asked. What it returns, as JSON text,
+    /// takes the place of the input: it is what is hashed and executed.
+    fn validate(
+        &self,
+        input: Value<'_>,
+        kwargs: Option<Value<'_>>,
+    ) -> Result<Option<String>, NodeError> {
+        let _ = (input, kwargs);
+        Ok(None)
     }
 
     /// Does the work. The output is JSON text in Python's spelling (see [`crate::json::dumps`]),
     /// which is what is stored.
-    async fn execute(&self, input: Value<'_>) -> Result<String, NodeError>;
+    async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError>;
+}
+
+/// What an execution is given.
+#[derive(Clone, Copy)]
+pub struct Execution<'a> {
+    /// The input, transformed and valid.
+    pub input: Value<'a>,
+    node_id: &'a str,
+    callbacks: &'a dyn Callbacks,
+    used: &'a Cell<Usage>,
+}
+
+impl Execution<'_> {
+    /// Tells that the work has begun.
+    pub fn running(&self) {
+        self.callbacks.on_node_execute_run(self.node_id, None);
+    }
+
+    /// Tells what the work has used.
+    pub fn used(&self, usage: Usage) {
+        self.used.set(self.used.get() + usage);
+        self.callbacks.on_node_execute_run(self.node_id, Some(usage));
+    }
 }
 
 /// Why a run failed. No message holds a credential.
@@ -53,6 +114,9 @@ pub enum NodeError {
     /// The input, or another part of the request, cannot be run.
     #[error("{0}")]
     Validation(String),
+    /// A transformer fails on what the node was given, or on its output.
+    #[error("{0}")]
+    Transform(String),
     /// The provider failed, or made no sense.
     #[error("{0}")]
     Upstream(String),
@@ -70,6 +134,14 @@ pub enum NodeError {
     /// The provider took too long.
     #[error("{0}")]
     Timeout(String),
+    /// What the node depends on did not come out as it has to: the node is not run.
+    #[error("{message}")]
+    Skipped {
+        /// Dynamiq's name of the exception.
+        type_name: &'static str,
+        /// Which dependency, and what is wrong with it.
+        message: String,
+    },
 }
 
 impl NodeError {
@@ -77,8 +149,10 @@ impl NodeError {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationError",
+            Self::Transform(_) => "TransformError",
             Self::Upstream(_) | Self::Refused(_) | Self::Busy { .. } => "UpstreamError",
             Self::Timeout(_) => "TimeoutError",
+            Self::Skipped { type_name, .. } => type_name,
         }
     }
 }
@@ -86,5 +160,11 @@ impl NodeError {
 impl From<PromptError> for NodeError {
     fn from(error: PromptError) -> Self {
         Self::Validation(error.to_string())
+    }
+}
+
+impl From<TransformError> for NodeError {
+    fn from(error: TransformError) -> Self {
+        Self::Transform(error.to_string())
     }
 }

@@ -39,7 +39,10 @@ fn pause(
     random: f64,
 ) -> Option<Duration> {
     let asked = match error {
-        NodeError::Validation(_) | NodeError::Refused(_) => return None,
+        NodeError::Validation(_)
+        | NodeError::Transform(_)
+        | NodeError::Refused(_)
+        | NodeError::Skipped { .. } => return None,
         NodeError::Busy { retry_after, .. } => retry_after.unwrap_or_default(),
         NodeError::Upstream(_) | NodeError::Timeout(_) => Duration::ZERO,
     };
@@ -58,6 +61,7 @@ fn pause(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Behavior;
 
     const HANDLING: ErrorHandling = ErrorHandling {
         timeout_seconds: 600.0,
@@ -65,6 +69,7 @@ mod tests {
         max_retries: 3,
         backoff_rate: 3.0,
         max_retry_interval_seconds: None,
+        behavior: Behavior::Raise,
     };
 
     fn down() -> NodeError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::dialect::{read_replies, write_request};
 use super::{Command, Redis, RedisError, Reply};
-use crate::http::{HttpClient, HttpError, Request, Secret};
+use crate::http::{Headers, HttpClient, HttpError, Request, Secret};
 
 /// Largest answer that is read. Several copies of a value live at once, and an isolate has 128 MB;
 /// Upstash refuses requests over 10 MB by default, so that hardly a larger value exists.
@@ -16,7 +16,7 @@ pub struct Rest<H> {
     http: H,
     command_url: String,
     pipeline_url: String,
-    token: Option<Secret>,
+    headers: Headers,
 }
 
 impl<H: HttpClient> Rest<H> {
@@ -27,7 +27,10 @@ impl<H: HttpClient> Rest<H> {
             http,
             command_url: format!("{base}/"),
             pipeline_url: format!("{base}/pipeline"),
-            token,
+            headers: match &token {
+                Some(token) => Headers::json().with_bearer(token),
+                None => Headers::json(),
+            },
         }
     }
 }
@@ -40,13 +43,15 @@ impl<H: HttpClient> Redis for Rest<H> {
     ) -> Result<Vec<Reply>, RedisError> {
         let single = commands.len() == 1;
         let request = Request {
+            method: "POST",
             url: if single { &self.command_url } else { &self.pipeline_url },
-            bearer: self.token.as_ref(),
-            body: &write_request(commands),
-            deadline,
+            headers: &self.headers,
+            body: Some(&write_request(commands)),
+            deadline: Some(deadline),
             max_response_bytes: MAX_RESPONSE_BYTES,
+            wanted: &[],
         };
-        let response = self.http.post(request).await?;
+        let response = self.http.send(request).await?;
         match response.status {
             401 | 403 => return Err(RedisError::Unauthorized),
             // A single command that Redis refuses is a 400 with its error.
@@ -84,15 +89,20 @@ mod tests {
     }
 
     impl HttpClient for Canned {
-        async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
-            self.asked.borrow_mut().push((request.url.to_owned(), request.body.to_owned()));
+        async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+            self.asked
+                .borrow_mut()
+                .push((request.url.to_owned(), request.body.unwrap_or_default().to_owned()));
             self.answer.clone()
         }
     }
 
     fn get(answer: Result<(u16, &str), HttpError>) -> Result<Vec<Reply>, RedisError> {
-        let answer =
-            answer.map(|(status, body)| Response { status, body: body.into(), retry_after: None });
+        let answer = answer.map(|(status, body)| Response {
+            status,
+            body: body.into(),
+            headers: Vec::new(),
+        });
         let canned = Canned { answer, asked: RefCell::default() };
         let token = Some(Secret::new("token"));
         let rest = Rest::new(&canned, "https://redis.example/base/", token);
@@ -125,7 +135,7 @@ mod tests {
     fn several_commands_are_one_pipeline() {
         let body = br#"[{"result":"OK"},{"error":"ERR x"}]"#.to_vec();
         let canned = Canned {
-            answer: Ok(Response { status: 200, body, retry_after: None }),
+            answer: Ok(Response { status: 200, body, headers: Vec::new() }),
             asked: RefCell::default(),
         };
         let rest = Rest::new(&canned, "https://redis.example", None);

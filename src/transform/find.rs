@@ -1,6 +1,6 @@
 //! What a path finds in data, by the semantics of jsonpath-ng 1.6.1.
 
-use super::compile::{Expr, Op};
+use super::compile::parser::{Expr, Op};
 use crate::json::{Item, Value};
 
 /// Why a path fails on data.

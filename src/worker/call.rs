@@ -14,6 +14,7 @@ use worker::js_sys::Function;
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 
+use super::glue;
 use crate::clock;
 
 /// What JavaScript answers: a number (the status, or 0 for a failure) and a value (the body, or
@@ -43,6 +44,7 @@ struct Call {
 impl Call {
     /// Ends the request that waits, which nobody else will wake.
     fn abandon(self) {
+        glue::forget(self.number);
         if let Some(gone) = self.gone {
             gone.set(true);
         }
@@ -72,8 +74,10 @@ impl Calls {
         self.calls.iter_mut().rev().find(|call| call.number == number).map(|call| &mut call.state)
     }
 
-    fn forget(&mut self, number: u32) {
-        self.calls.retain(|call| call.number != number);
+    /// Says whether it was still waiting.
+    fn forget(&mut self, number: u32) -> bool {
+        let forgotten = self.calls.extract_if(.., |call| call.number == number).next();
+        forgotten.is_some_and(|call| matches!(call.state, State::Waiting(_)))
     }
 
     fn keep(&mut self, number: u32, abandoned_at: u64) {
@@ -120,12 +124,14 @@ fn done(call: u32, status: u16, value: JsValue) {
     }
 }
 
-/// Forgets a call whose future is dropped before it was answered.
+/// Forgets a call; one whose future is dropped before it was answered is ended.
 struct Guard(u32);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        CALLS.with_borrow_mut(|calls| calls.forget(self.0));
+        if CALLS.with_borrow_mut(|calls| calls.forget(self.0)) {
+            glue::cancel(self.0);
+        }
     }
 }
 

@@ -26,20 +26,22 @@ impl Fetch {
 }
 
 impl HttpClient for Fetch {
-    async fn post(&self, request: Request<'_>) -> Result<Response, HttpError> {
-        let Request { url, bearer, body, deadline, max_response_bytes: limit } = request;
-        let authorization = bearer.map(|token| format!("Bearer {}", token.expose()));
-        let authorization = authorization.as_deref();
-        let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+    async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+        let Request { method, url, headers, body, deadline, max_response_bytes: limit, wanted } =
+            request;
+        let deadline_ms =
+            deadline.map(|deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
+        let (headers, names) = (headers.as_lines(), wanted.join("\n"));
         let start = |done: &_, call| {
-            glue::post(&self.0, url, authorization, body, deadline_ms, limit, done, call);
+            let (to, url) = (&self.0, url);
+            glue::send(to, method, url, headers, body, deadline_ms, limit, &names, done, call);
         };
         match call(start).await {
-            (0, error) => Err(classify(&error, deadline)),
+            (0, error) => Err(classify(&error, deadline.unwrap_or_default())),
             (status, body) => {
-                let retry_after = retry_after(status, &body);
+                let headers = wanted_headers(wanted, &body);
                 match bytes(body) {
-                    Some(body) => Ok(Response { status, body, retry_after }),
+                    Some(body) => Ok(Response { status, body, headers }),
                     None => Err(HttpError::TooLarge(limit)),
                 }
             }
@@ -47,13 +49,15 @@ impl HttpClient for Fetch {
     }
 }
 
-/// What glue.js notes at the body of a provider that has too much to do.
-fn retry_after(status: u16, body: &JsValue) -> Option<Duration> {
-    if !matches!(status, 429 | 503) {
-        return None;
+/// What glue.js notes at a body: the values of the wanted headers, a line each.
+fn wanted_headers(wanted: &[&'static str], body: &JsValue) -> Vec<(&'static str, String)> {
+    if wanted.is_empty() {
+        return Vec::new();
     }
-    let seconds = js_sys::Reflect::get(body, &JsValue::from_str("retryAfter")).ok()?.as_f64()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let values = js_sys::Reflect::get(body, &JsValue::from_str("wanted")).ok();
+    let values = values.and_then(|values| values.as_string()).unwrap_or_default();
+    let pairs = wanted.iter().copied().zip(values.split('\n').map(str::to_owned));
+    pairs.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// What the name of an error means. Its text stays where it is: it may hold the URL.

@@ -3,7 +3,7 @@
 
 /** The whole body of a request: 200 and a `Uint8Array`, 413 when it is over the limit, or 0. */
 export function readBody(request, limit, done, call) {
-  const end = withHeartbeat(done, call);
+  const end = withHeartbeat(done, call, () => {});
   bytesOf(request, limit).then(
     (bytes) => end(bytes === null ? 413 : 200, bytes),
     () => end(0, undefined),
@@ -11,21 +11,34 @@ export function readBody(request, limit, done, call) {
 }
 
 /**
- * Sends JSON by POST through `fetcher` (the global scope, a service or a Durable Object). Answers
- * with the status and the body (null when it is over the limit), or with 0 and the error's name
- * when there is no complete response within `deadline` milliseconds.
+ * Sends a request through `fetcher` (the global scope, a service or a Durable Object). Answers with
+ * the status and the body (null when it is over the limit), or with 0 and the error's name when
+ * there is no complete response within `deadline` milliseconds. Without a deadline it goes on until
+ * it is cancelled. The values of the `wanted` headers, a line each, are noted at the body.
  */
-export function post(fetcher, url, authorization, body, deadline, limit, done, call) {
-  const headers = { "content-type": "application/json" };
-  if (authorization !== undefined) headers.authorization = authorization;
-  const init = { method: "POST", redirect: "manual", headers, body };
-  if (deadline > HEARTBEAT_MS || Date.now() < cautiousUntil) {
-    init.signal = AbortSignal.timeout(deadline);
-    const end = withHeartbeat(done, call);
-    settle(exchange(fetcher, url, init, limit), end);
-  } else {
-    settle(exchange(fetcher, url, init, limit), withTimer(done, call, deadline));
+export function send(
+  fetcher,
+  method,
+  url,
+  headers,
+  body,
+  deadline,
+  limit,
+  wanted,
+  done,
+  call,
+) {
+  const init = { method, redirect: "manual", headers: members(headers), body };
+  if (deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
+    settle(exchange(fetcher, url, init, limit, wanted), withTimer(done, call, deadline));
+    return;
   }
+  const controller = new AbortController();
+  const signals = [controller.signal];
+  if (deadline !== undefined) signals.push(AbortSignal.timeout(deadline));
+  init.signal = AbortSignal.any(signals);
+  const end = withHeartbeat(done, call, () => controller.abort());
+  settle(exchange(fetcher, url, init, limit, wanted), end);
 }
 
 function settle(exchange, end) {
@@ -63,35 +76,59 @@ const HEARTBEAT_MS = 5_000;
 /** No HTTP status. */
 const ALIVE = 1;
 
+/** How to end the calls that may take long, by their numbers. */
+const cancellations = new Map();
+
+/** Ends what a call has started and nobody waits for any more. */
+export function cancel(call) {
+  cancellations.get(call)?.();
+}
+
+/** Keeps nothing more of a call whose request is gone, and with it what it had started. */
+export function forget(call) {
+  cancellations.delete(call);
+}
+
 /** While a request lives its timers run: `Call` in call.rs says what that is good for. */
-function withHeartbeat(done, call) {
+function withHeartbeat(done, call, stop) {
   const heartbeat = setInterval(() => done(call, ALIVE, undefined), HEARTBEAT_MS);
-  return (status, value) => {
+  const quiet = () => {
     clearInterval(heartbeat);
+    forget(call);
+  };
+  cancellations.set(call, () => {
+    quiet();
+    stop();
+  });
+  return (status, value) => {
+    quiet();
     done(call, status, value);
   };
 }
 
-async function exchange(fetcher, url, init, limit) {
+async function exchange(fetcher, url, init, limit, wanted) {
   const response = await fetcher.fetch(url, init);
   const bytes = await bytesOf(response, limit);
-  if (bytes !== null && (response.status === 429 || response.status === 503))
-    bytes.retryAfter = secondsUntil(response.headers.get("retry-after"));
+  if (bytes !== null && wanted !== "")
+    bytes.wanted = wanted
+      .split("\n")
+      .map((name) => wantedHeader(name, response.headers.get(name)))
+      .join("\n");
   return [response.status, bytes];
 }
 
-/** What `Retry-After` says, a number of seconds or a date; undefined when it says nothing. */
-function secondsUntil(value) {
-  if (value === null) return undefined;
+/** A header; `Retry-After`, which is a number of seconds or a date, as a number of seconds. */
+function wantedHeader(name, value) {
+  if (value === null || name !== "retry-after") return value ?? "";
   const seconds = Number(value);
   const until = Number.isNaN(seconds) ? (Date.parse(value) - Date.now()) / 1000 : seconds;
-  return Number.isNaN(until) ? undefined : Math.max(until, 0);
+  return Number.isNaN(until) ? "" : `${Math.max(until, 0)}`;
 }
 
 /** Waits, and answers with 200. */
 export function sleep(milliseconds, done, call) {
-  const end = withHeartbeat(done, call);
-  setTimeout(() => end(200, undefined), milliseconds);
+  const end = withHeartbeat(done, call, () => clearTimeout(timer));
+  const timer = setTimeout(() => end(200, undefined), milliseconds);
 }
 
 /** The whole body of a request or a response, or null when it is over the limit. */
@@ -134,8 +171,13 @@ async function readPieces(body, limit) {
 
 /** Answers an event with a response. `headers` holds a name and a value in turn, a line each. */
 export function respond(event, status, headers, body) {
-  const lines = headers.split("\n");
-  const members = {};
-  for (let at = 0; at + 1 < lines.length; at += 2) members[lines[at]] = lines[at + 1];
-  event.resolve(new Response(body, { status, headers: members }));
+  event.resolve(new Response(body, { status, headers: members(headers) }));
+}
+
+/** An object of a name and a value in turn, a line each. */
+function members(text) {
+  const lines = text.split("\n");
+  const object = {};
+  for (let at = 0; at + 1 < lines.length; at += 2) object[lines[at]] = lines[at + 1];
+  return object;
 }

@@ -28,16 +28,24 @@ extern "C" {
     pub(super) fn read_body(request: &Request, limit: usize, done: &Function, call: u32);
 
     /// Answers with the status and a `Uint8Array` or null, or with 0 and the name of the error.
-    pub(super) fn post(
+    pub(super) fn send(
         fetcher: &JsValue,
+        method: &str,
         url: &str,
-        authorization: Option<&str>,
-        body: &str,
-        deadline_ms: u32,
+        headers: &str,
+        body: Option<&str>,
+        deadline_ms: Option<u32>,
         limit: usize,
+        wanted: &str,
         done: &Function,
         call: u32,
     );
+
+    /// Ends what a call has started and nobody waits for any more.
+    pub(super) fn cancel(call: u32);
+
+    /// Keeps nothing more of a call whose request is gone.
+    pub(super) fn forget(call: u32);
 
     /// Answers with 200 after that time.
     pub(super) fn sleep(milliseconds: u32, done: &Function, call: u32);

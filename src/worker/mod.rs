@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | the environment, read once per isolate |
 //! | `routes` | which request does what |
+//! | `runs` | runs of nodes and workflows |
 //! | `response` | responses, problems among them |
 //! | `call` | waiting for JavaScript |
 //! | `fetch` | HTTP over Workers' fetch, with deadlines and size limits |
@@ -17,6 +18,7 @@ mod fetch;
 mod glue;
 mod response;
 mod routes;
+mod runs;
 mod settings;
 mod store;
 mod timer;

@@ -16,9 +16,9 @@ use crate::api::auth::ApiKeys;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines};
-use crate::definition::{Definitions, Node};
+use crate::definition::Definitions;
 use crate::http::Secret;
-use crate::node::Provider;
+use crate::node::Resolved;
 use crate::redis::rest::Rest;
 
 /// What the build script made of `workflows/`.
@@ -29,7 +29,9 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Everything that requests share.
 pub(super) struct App {
-    pub nodes: Vec<DeployedNode>,
+    pub definitions: Definitions,
+    /// What the nodes need, in their order; or the variable that is not set.
+    pub resolved: Vec<Result<Resolved, String>>,
     pub api_keys: Option<ApiKeys>,
     pub insecure: bool,
     pub max_body_bytes: usize,
@@ -37,13 +39,6 @@ pub(super) struct App {
     pub cache: Cache<Store>,
     /// To the providers.
     pub http: Fetch,
-}
-
-/// A node with its connection.
-pub(super) struct DeployedNode {
-    pub definition: Node,
-    /// The provider, or the variable that is not set.
-    pub provider: Result<Provider, String>,
 }
 
 thread_local! {
@@ -78,7 +73,7 @@ fn read(env: &Env) -> Result<App, Problem> {
             })
         })
         .transpose()?;
-    let definitions: Definitions = serde_json::from_str(DEFINITIONS)
+    let mut definitions: Definitions = serde_json::from_str(DEFINITIONS)
         .map_err(|error| Problem::new(Code::Internal, format!("definitions: {error}")))?;
     let deadlines = Deadlines::default();
     let milliseconds =
@@ -91,16 +86,21 @@ fn read(env: &Env) -> Result<App, Problem> {
     if execute_timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(invalid("EXECUTE_TIMEOUT_MS has to be over 0".to_owned()));
     }
+    if let Some(limit) = execute_timeout {
+        for node in &mut definitions.nodes {
+            let seconds = &mut node.error_handling.timeout_seconds;
+            *seconds = seconds.min(limit.as_secs_f64());
+        }
+    }
     let ttl = |name| match number(env, name)? {
         Some(ttl) if ttl > MAX_TTL => Err(invalid(format!("{name} has to be at most {MAX_TTL}"))),
         ttl => Ok(ttl),
     };
     Ok(App {
-        nodes: definitions
-            .nodes
-            .into_iter()
-            .map(|node| deploy(env, node, execute_timeout))
+        resolved: (definitions.nodes.iter())
+            .map(|node| Resolved::new(node, |name| variable(env, name)))
             .collect(),
+        definitions,
         api_keys,
         insecure: variable(env, "EDGEMEMO_INSECURE").is_some_and(|value| value == "true"),
         max_body_bytes: number(env, "MAX_BODY_BYTES")?.unwrap_or(MAX_BODY_BYTES),
@@ -125,22 +125,6 @@ pub(super) fn number<T: FromStr<Err: fmt::Display>>(
 
 fn invalid(detail: String) -> Problem {
     Problem::new(Code::SettingsInvalid, detail)
-}
-
-/// `timeout` bounds what the definition says.
-fn deploy(env: &Env, mut definition: Node, timeout: Option<Duration>) -> DeployedNode {
-    if let Some(timeout) = timeout {
-        let seconds = &mut definition.error_handling.timeout_seconds;
-        *seconds = seconds.min(timeout.as_secs_f64());
-    }
-    let connection = &definition.llm.connection;
-    let resolve = |setting: &crate::definition::Setting| {
-        setting.resolve(|name| variable(env, name)).map_err(str::to_owned)
-    };
-    let provider = resolve(&connection.url).and_then(|url| {
-        Ok(Provider::new(&definition, &url, Secret::new(resolve(&connection.api_key)?)))
-    });
-    DeployedNode { definition, provider }
 }
 
 /// Upstash's names for a Redis over HTTP, and those of Vercel's marketplace.

@@ -3,12 +3,12 @@
 
 mod carried;
 mod lexer;
-mod parser;
+pub(crate) mod parser;
 
 use serde::{Deserialize, Serialize};
 
 pub use parser::Mistake;
-pub(crate) use parser::{Expr, Op};
+use parser::Expr;
 
 /// `path` and `selector` of a transformer, compiled: what the path finds in the data, or an object
 /// with a field for each of the selector's, found in what the path found.

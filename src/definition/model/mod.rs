@@ -1,15 +1,24 @@
 //! Definitions in the form in which the Worker carries them.
 
+mod flow;
+mod llm;
+
 use serde::{Deserialize, Serialize};
+
+pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
+pub use llm::Llm;
 
 use super::Scheme;
 use super::prompt::Prompt;
+use super::transform::Transformer;
 
 /// Everything that is deployed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definitions {
-    /// All nodes, by id.
+    /// All nodes.
     pub nodes: Vec<Node>,
+    /// All workflows.
+    pub workflows: Vec<Workflow>,
 }
 
 /// A node that can be run.
@@ -23,10 +32,25 @@ pub struct Node {
     pub node_type: String,
     /// The first of the two caching switches.
     pub caching: CachingConfig,
-    /// How long an execution may take.
+    /// How long an execution may take, how often it is tried, and what a failure means.
     pub error_handling: ErrorHandling,
+    /// What it waits for in a flow.
+    pub depends: Vec<Depend>,
+    /// What the input is made of.
+    pub input_transformer: Transformer,
+    /// Constants that are put into the input: names, and values as JSON texts.
+    pub input_mapping: Vec<(String, String)>,
+    /// What is made of the output.
+    pub output_transformer: Transformer,
     /// What it does.
-    pub llm: Llm,
+    pub kind: Kind,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    /// It calls a language model.
+    Llm(Llm),
 }
 
 /// Dynamiq's `CachingConfig`: whether the node opts in; and how its keys are made.
@@ -53,6 +77,19 @@ pub struct ErrorHandling {
     pub backoff_rate: f64,
     /// The longest wait.
     pub max_retry_interval_seconds: Option<f64>,
+    /// What a failure means for the nodes that depend on this one, and for the flow.
+    pub behavior: Behavior,
+}
+
+/// What a failure of a node means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Behavior {
+    /// What depends on the node is skipped, and the flow fails.
+    #[default]
+    Raise,
+    /// What depends on the node runs, and sees the failure in its input.
+    Return,
 }
 
 impl Default for ErrorHandling {
@@ -63,29 +100,9 @@ impl Default for ErrorHandling {
             max_retries: 0,
             backoff_rate: 1.0,
             max_retry_interval_seconds: None,
+            behavior: Behavior::Raise,
         }
     }
-}
-
-/// A call of a language model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Llm {
-    /// The provider's name of the model.
-    pub model: String,
-    /// Where the provider is.
-    pub connection: Connection,
-    /// What is sent.
-    pub prompt: Prompt,
-    /// Sampling temperature.
-    pub temperature: Option<f64>,
-    /// Bound on the tokens of the answer.
-    pub max_tokens: Option<u64>,
-    /// Nucleus sampling.
-    pub top_p: Option<f64>,
-    /// For repeatable sampling.
-    pub seed: Option<i64>,
-    /// Texts at which the answer ends.
-    pub stop: Option<Vec<String>>,
 }
 
 /// A connection to a provider.

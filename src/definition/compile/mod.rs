@@ -3,6 +3,12 @@
 //! Runs when the Worker is built. A field or a type that the edge does not know is a mistake: a
 //! definition means the same here as in Dynamiq, or it is refused.
 
+mod connections;
+mod flows;
+mod llm;
+mod nodes;
+mod yaml;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,11 +16,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::model::{Connection, Definitions, ErrorHandling, Llm, Node, Setting};
-use super::yaml::{File, RawConnection, Type, Types};
-
-const OPENAI_NODE: &str = "dynamiq.nodes.llms.OpenAI";
-const OPENAI_CONNECTION: &str = "dynamiq.connections.OpenAI";
+use super::model::{Definitions, Node, Workflow};
+use connections::{CONNECTION_TYPES, Connections};
+use nodes::NODE_TYPES;
+use yaml::{File, Type, Types};
 
 /// A mistake in a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +62,9 @@ pub fn compile_folder(folder: &Path) -> Result<Definitions, Vec<Mistake>> {
 #[derive(Default)]
 struct Compiler {
     nodes: Vec<Node>,
-    /// Where each node id was defined first.
-    files: BTreeMap<String, PathBuf>,
+    workflows: Vec<Workflow>,
+    /// Where each node and each workflow was defined first, by what it is and its id.
+    files: BTreeMap<(&'static str, String), PathBuf>,
     mistakes: Vec<Mistake>,
 }
 
@@ -67,30 +73,71 @@ impl Compiler {
         let mut mistakes = Mistakes { file: path, found: Vec::new() };
         // Types first: a node of a type that is not known is best told so, not that its fields are
         // unknown.
-        let nodes = mistakes
+        let file = mistakes
             .parsed::<Types>(text)
             .filter(|types| mistakes.check_types(types))
-            .and_then(|_| mistakes.parsed::<File>(text))
-            .map(|file| mistakes.nodes(file))
-            .unwrap_or_default();
-        for (node, location) in nodes {
-            match self.files.get(&node.id) {
-                Some(first) => mistakes.add(
-                    location,
-                    format!("node `{}` is defined already in {}", node.id, first.display()),
-                ),
-                None => {
-                    self.files.insert(node.id.clone(), path.to_owned());
-                    self.nodes.push(node);
-                }
-            }
+            .and_then(|_| mistakes.parsed::<File>(text));
+        if let Some(file) = file {
+            self.compile(file, &mut mistakes);
         }
         self.mistakes.extend(mistakes.found);
     }
 
+    fn compile(&mut self, file: File, mistakes: &mut Mistakes<'_>) {
+        let connections: Connections = (file.connections.into_iter())
+            .map(|(id, raw)| {
+                let connection = connections::compile(mistakes, &id, raw);
+                (id, connection)
+            })
+            .collect();
+        let mut prompts = BTreeMap::new();
+        for (id, raw) in &file.prompts {
+            let mut add = |location, reason| mistakes.add(location, reason);
+            prompts.insert(id.clone(), raw.compile(id, &mut add));
+        }
+        let scope = nodes::Scope { connections: &connections, prompts: &prompts };
+        // Where the nodes of this file come to lie among all.
+        let mut places = BTreeMap::new();
+        for (id, raw) in file.nodes {
+            let location = raw.r#type.referenced;
+            self.is_first("node", &id, location, mistakes);
+            places.insert(id.clone(), self.nodes.len());
+            // A node with a mistake keeps its place, so that flows are told nothing wrong of it.
+            match nodes::compile(mistakes, &scope, &id, raw) {
+                Some(node) => self.nodes.push(node),
+                None => {
+                    places.insert(id, usize::MAX);
+                }
+            }
+        }
+        let flows = flows::compile(mistakes, &file.flows, &places, &self.nodes);
+        for (id, raw) in file.workflows {
+            self.is_first("workflow", &id, raw.flow.referenced, mistakes);
+            let what = || format!("workflow `{id}`: flow");
+            if let Some(Some(flow)) = mistakes.look_up(&flows, &raw.flow, what) {
+                self.workflows.push(Workflow { flow: flow.clone(), id });
+            }
+        }
+    }
+
+    fn is_first(
+        &mut self,
+        what: &'static str,
+        id: &str,
+        at: Location,
+        mistakes: &mut Mistakes<'_>,
+    ) {
+        let first =
+            self.files.entry((what, id.to_owned())).or_insert_with(|| mistakes.file.to_owned());
+        if first != mistakes.file {
+            let reason = format!("{what} `{id}` is defined already in {}", first.display());
+            mistakes.add(at, reason);
+        }
+    }
+
     fn finish(self) -> Result<Definitions, Vec<Mistake>> {
         if self.mistakes.is_empty() {
-            Ok(Definitions { nodes: self.nodes })
+            Ok(Definitions { nodes: self.nodes, workflows: self.workflows })
         } else {
             Err(self.mistakes)
         }
@@ -128,16 +175,16 @@ impl Mistakes<'_> {
 
     fn check_types(&mut self, types: &Types) -> bool {
         let before = self.found.len();
-        let kinds = [
-            ("connection", &types.connections, OPENAI_CONNECTION),
-            ("node", &types.nodes, OPENAI_NODE),
-        ];
-        for (kind, entries, known) in kinds {
+        let connections: Vec<_> = CONNECTION_TYPES.iter().map(|(name, _)| *name).collect();
+        let nodes: Vec<_> = NODE_TYPES.iter().map(|(name, _)| *name).collect();
+        for (kind, entries, known) in
+            [("connection", &types.connections, connections), ("node", &types.nodes, nodes)]
+        {
             for (id, Type { r#type }) in entries {
-                if r#type.value != known {
+                if !known.contains(&r#type.value.as_str()) {
+                    let (name, known) = (&r#type.value, known.join(", "));
                     let reason = format!(
-                        "{kind} `{id}`: the edge cannot run the type `{}`; it knows {known}",
-                        r#type.value
+                        "{kind} `{id}`: the edge cannot run the type `{name}`; it knows {known}"
                     );
                     self.add(r#type.referenced, reason);
                 }
@@ -146,57 +193,30 @@ impl Mistakes<'_> {
         self.found.len() == before
     }
 
-    fn nodes(&mut self, file: File) -> Vec<(Node, Location)> {
-        let mut connections = BTreeMap::new();
-        for (id, raw) in &file.connections {
-            connections.insert(id.as_str(), self.connection(id, raw));
+    /// A mistake for each field that a type does not have.
+    fn refuse_left_over(
+        &mut self,
+        what: &str,
+        type_name: &str,
+        fields: Vec<(&'static str, Location)>,
+    ) {
+        for (name, location) in fields {
+            self.add(location, format!("{what}: {type_name} has no field `{name}` at the edge"));
         }
-        let mut prompts = BTreeMap::new();
-        for (id, raw) in &file.prompts {
-            let mut add = |location, reason| self.add(location, reason);
-            prompts.insert(id.as_str(), raw.compile(id, &mut add));
+    }
+
+    /// The value of a field that a type has to have.
+    fn required<T>(
+        &mut self,
+        what: &str,
+        name: &str,
+        field: Option<Spanned<T>>,
+        location: Location,
+    ) -> Option<Spanned<T>> {
+        if field.is_none() {
+            self.add(location, format!("{what}: the field `{name}` is missing"));
         }
-        for (id, flow) in &file.flows {
-            for node in &flow.nodes {
-                self.look_up(&file.nodes, node, || format!("flow `{id}`: node"));
-            }
-        }
-        for (id, workflow) in &file.workflows {
-            self.look_up(&file.flows, &workflow.flow, || format!("workflow `{id}`: flow"));
-        }
-        let mut nodes = Vec::new();
-        for (id, raw) in file.nodes {
-            let location = raw.r#type.referenced;
-            let connection = self
-                .look_up(&connections, &raw.connection, || format!("node `{id}`: connection"))
-                .cloned()
-                .flatten();
-            let prompt = self
-                .look_up(&prompts, &raw.prompt, || format!("node `{id}`: prompt"))
-                .cloned()
-                .flatten();
-            let error_handling = self.error_handling(&id, raw.error_handling);
-            let (Some(connection), Some(prompt)) = (connection, prompt) else { continue };
-            let node = Node {
-                id,
-                name: raw.name,
-                node_type: raw.r#type.value,
-                caching: raw.caching,
-                error_handling,
-                llm: Llm {
-                    model: raw.model,
-                    connection,
-                    prompt,
-                    temperature: raw.temperature,
-                    max_tokens: raw.max_tokens,
-                    top_p: raw.top_p,
-                    seed: raw.seed,
-                    stop: raw.stop,
-                },
-            };
-            nodes.push((node, location));
-        }
-        nodes
+        field
     }
 
     fn look_up<'m, K: Ord + std::borrow::Borrow<str>, V>(
@@ -211,113 +231,12 @@ impl Mistakes<'_> {
         }
         found
     }
-
-    fn error_handling(&mut self, id: &str, raw: Option<Spanned<ErrorHandling>>) -> ErrorHandling {
-        let Some(raw) = raw else { return ErrorHandling::default() };
-        let ErrorHandling {
-            timeout_seconds,
-            retry_interval_seconds,
-            max_retries,
-            backoff_rate,
-            max_retry_interval_seconds,
-        } = raw.value;
-        let longest = max_retry_interval_seconds.unwrap_or_default();
-        for (field, wrong, bound) in [
-            // A day is longer than any request lives.
-            (
-                "timeout_seconds",
-                !(timeout_seconds > 0.0 && timeout_seconds <= 86_400.0),
-                "over 0 and at most 86400",
-            ),
-            (
-                "retry_interval_seconds",
-                !(0.0..=86_400.0).contains(&retry_interval_seconds),
-                "from 0 to 86400",
-            ),
-            // A request may make 50 subrequests on the smallest plan.
-            ("max_retries", max_retries > 20, "at most 20"),
-            ("backoff_rate", !(0.0..=100.0).contains(&backoff_rate), "from 0 to 100"),
-            ("max_retry_interval_seconds", !(0.0..=86_400.0).contains(&longest), "from 0 to 86400"),
-        ] {
-            if wrong {
-                let reason = format!("node `{id}`: error_handling.{field} has to be {bound}");
-                self.add(raw.referenced, reason);
-            }
-        }
-        raw.value
-    }
-
-    fn connection(&mut self, id: &str, raw: &RawConnection) -> Option<Connection> {
-        // The defaults are those of Dynamiq's connection class.
-        let api_key = match &raw.api_key {
-            None => Setting::Env { name: "OPENAI_API_KEY".to_owned(), default: None },
-            Some(text) => match self.setting(id, "api_key", text)? {
-                setting @ Setting::Env { default: None, .. } => setting,
-                _ => {
-                    let reason = format!(
-                        "connection `{id}`: api_key has to come from the environment, without a \
-                         default: ${{oc.env:OPENAI_API_KEY}}"
-                    );
-                    self.add(text.referenced, reason);
-                    return None;
-                }
-            },
-        };
-        let url = match &raw.url {
-            None => Setting::Env {
-                name: "OPENAI_URL".to_owned(),
-                default: Some("https://api.openai.com/v1".to_owned()),
-            },
-            Some(text) => self.setting(id, "url", text)?,
-        };
-        if let (Setting::Text(url) | Setting::Env { default: Some(url), .. }, Some(text)) =
-            (&url, &raw.url)
-            && !(url.starts_with("https://") || url.starts_with("http://"))
-        {
-            let reason = format!("connection `{id}`: url has to start with https:// or http://");
-            self.add(text.referenced, reason);
-            return None;
-        }
-        Some(Connection { api_key, url })
-    }
-
-    /// Reads `${oc.env:NAME}` and `${oc.env:NAME,default}`; anything without `${` is a text.
-    fn setting(&mut self, id: &str, field: &str, text: &Spanned<String>) -> Option<Setting> {
-        if !text.value.contains("${") {
-            return Some(Setting::Text(text.value.clone()));
-        }
-        let inner = text
-            .value
-            .strip_prefix("${oc.env:")
-            .and_then(|rest| rest.strip_suffix('}'))
-            .map(|inner| inner.split_once(',').map_or((inner, None), |(n, d)| (n, Some(d))));
-        let is_name = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
-        match inner {
-            Some((name, default))
-                if is_name(name.trim()) && !default.is_some_and(|d| d.contains("${")) =>
-            {
-                Some(Setting::Env {
-                    name: name.trim().to_owned(),
-                    default: default.map(|default| default.trim().to_owned()),
-                })
-            }
-            _ => {
-                let reason = format!(
-                    "connection `{id}`: {field} has to be a text, ${{oc.env:NAME}} or \
-                     ${{oc.env:NAME,default}}"
-                );
-                self.add(text.referenced, reason);
-                None
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Kind;
     use crate::key::Scheme;
 
     const GOOD: &str = "\
@@ -367,26 +286,27 @@ workflows:
         let node = compile(&[("a.yaml", GOOD), ("notes.txt", "{")]).unwrap().nodes.remove(0);
         assert_eq!((node.id.as_str(), node.caching.enabled), ("a", false));
         assert_eq!(node.error_handling.timeout_seconds, 600.0);
-        assert_eq!(node.llm.prompt.required, ["items", "text"]);
-        assert_eq!((node.llm.temperature, node.llm.stop), (Some(0.5), Some(vec!["x".to_owned()])));
+        let Kind::Llm(llm) = node.kind;
+        assert_eq!(llm.prompt.required, ["items", "text"]);
+        assert_eq!((llm.temperature, llm.stop), (Some(0.5), Some(vec!["x".to_owned()])));
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "key".to_owned());
-        assert_eq!(node.llm.connection.api_key.resolve(env), Ok("key".to_owned()));
-        assert_eq!(node.llm.connection.url.resolve(env), Ok("https://api.example/v1".to_owned()));
-        assert_eq!(
-            node.llm.connection.api_key.resolve(|_| Some(String::new())),
-            Err("OPENAI_API_KEY")
-        );
+        assert_eq!(llm.connection.api_key.resolve(env), Ok("key".to_owned()));
+        assert_eq!(llm.connection.url.resolve(env), Ok("https://api.example/v1".to_owned()));
+        assert_eq!(llm.connection.api_key.resolve(|_| Some(String::new())), Err("OPENAI_API_KEY"));
     }
 
     #[test]
     fn the_shipped_definitions_compile() {
         let definitions = compile_folder(Path::new("workflows")).unwrap();
+        let required = |node: &Node| match &node.kind {
+            Kind::Llm(llm) => llm.prompt.required.clone(),
+        };
         let node = definitions.nodes.iter().find(|node| node.id == "summarizer").unwrap();
         assert_eq!((node.caching.enabled, node.caching.key), (true, Scheme::Dynamiq));
-        assert_eq!(node.llm.prompt.required, ["text"]);
+        assert_eq!(required(node), ["text"]);
         let node = definitions.nodes.iter().find(|node| node.id == "translator").unwrap();
         assert_eq!((node.caching.enabled, node.caching.key), (true, Scheme::Canonical));
-        assert_eq!(node.llm.prompt.required, ["language", "text"]);
+        assert_eq!(required(node), ["language", "text"]);
     }
 
     #[test]
@@ -445,7 +365,39 @@ workflows:
             ("{{ text }}", "{{ text", "12:18", "syntax error"),
             ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
             ("temperature: 0.5", "caching: {key: canoncal}", "19:20", "canonical"),
-            ("temperature: 0.5", "error_handling: {behavior: raise}", "19:22", "behavior"),
+            ("temperature: 0.5", "error_handling: {behavior: ignore}", "19:32", "ignore"),
+            ("temperature: 0.5", "method: GET", "19:5", "unknown field `method`"),
+            (
+                "temperature: 0.5",
+                "input_transformer: {path: $.a!}",
+                "19:24",
+                "node `a`: input_transformer: `$.a!` cannot be used",
+            ),
+            (
+                "temperature: 0.5",
+                "depends: [{node: b}]",
+                "23:13",
+                "flow `f`: node `a` depends on `b`, which is not in the flow",
+            ),
+            (
+                "temperature: 0.5",
+                "depends: [{node: a}]",
+                "23:13",
+                "flow `f`: node `a` depends on itself, by way of `a`",
+            ),
+            (
+                "temperature: 0.5",
+                "depends: [{node: b}, {node: b}]",
+                "19:26",
+                "node `a`: it depends on `b` twice",
+            ),
+            (
+                "temperature: 0.5",
+                "input_mapping: {x: 18446744073709551616}",
+                "19:24",
+                "the edge does not read numbers of this size here",
+            ),
+            ("nodes: [a]", "nodes: [a, a]", "23:16", "flow `f`: node `a` is in it twice"),
             (
                 "temperature: 0.5",
                 "error_handling: {max_retries: 21}",
@@ -471,7 +423,7 @@ workflows:
                 "timeout_seconds has to be over 0",
             ),
             ("temperature: 0.5", "temperature: .nan", "19:18", "non-finite float"),
-            ("model: m", "name: m", "", "model"),
+            ("model: m", "name: m", "15:11", "node `a`: the field `model` is missing"),
             ("static: true", "static: maybe", "11:17", ""),
             ("stop: [x]", "stop: [x", "", ""),
             ("  a:\n", "  a: {}\n  a:\n", "", ""),
@@ -488,12 +440,73 @@ workflows:
     }
 
     #[test]
-    fn a_node_id_stands_for_one_node_only() {
+    fn an_id_stands_for_one_thing_only() {
         let mistakes = compile(&[("a.yaml", GOOD), ("b.yaml", GOOD)]).unwrap_err();
-        assert_eq!(mistakes.len(), 1);
-        assert!(
-            mistakes[0].starts_with("b.yaml:15:11: node `a` is defined already in "),
-            "{mistakes:?}"
+        let starts = [
+            "b.yaml:15:11: node `a` is defined already in ",
+            "b.yaml:26:11: workflow `w` is defined already in ",
+        ];
+        assert_eq!(mistakes.len(), 2);
+        for (mistake, start) in mistakes.iter().zip(starts) {
+            assert!(mistake.starts_with(start), "{mistake}");
+        }
+    }
+
+    const FLOW: &str = "\
+nodes:
+  a: &a
+    type: dynamiq.nodes.llms.OpenAI
+    model: m
+    connection: openai
+    prompt: ask
+  b:
+    <<: *a
+    depends: [{node: a}, {node: c, trigger: failure}]
+    input_transformer:
+      path: $.a.output
+      selector: {text: $.content, kind: summary}
+    input_mapping: {big: 9007199254740993, list: [1.0, x, null], nested: {y: true}}
+  c:
+    <<: *a
+  d:
+    <<: *a
+    depends: [{node: b}]
+connections: {openai: {type: dynamiq.connections.OpenAI}}
+prompts: {ask: {messages: [{content: hi}]}}
+flows: {f: {nodes: [d, c, b, a]}}
+workflows: {w: {flow: f}}
+";
+
+    #[test]
+    fn a_flow_knows_what_is_before_each_of_its_nodes() {
+        let definitions = compile(&[("a.yaml", FLOW)]).unwrap();
+        let flow = &definitions.workflows[0].flow;
+        let ids: Vec<_> =
+            flow.nodes.iter().map(|node| definitions.nodes[node.node].id.as_str()).collect();
+        assert_eq!(ids, ["d", "c", "b", "a"]);
+        let places: Vec<_> =
+            flow.nodes.iter().map(|node| (&*node.depends, &*node.ancestors)).collect();
+        let none: &[usize] = &[];
+        assert_eq!(
+            places,
+            [(&[2][..], &[1, 2, 3][..]), (none, none), (&[3, 1], &[1, 3]), (none, none)]
         );
+        let b = &definitions.nodes[1];
+        let texts: Vec<_> = b.input_mapping.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(
+            texts,
+            ["big=9007199254740993", "list=[1.0, \"x\", null]", "nested={\"y\": true}"]
+        );
+        assert!(!b.input_transformer.is_identity() && b.output_transformer.is_identity());
+    }
+
+    #[test]
+    fn a_cycle_is_named_with_the_nodes_in_it() {
+        let cyclic =
+            FLOW.replacen("  c:\n    <<: *a\n", "  c:\n    <<: *a\n    depends: [{node: d}]\n", 1);
+        let mistakes = compile(&[("a.yaml", &cyclic)]).unwrap_err();
+        assert_eq!(mistakes.len(), 1);
+        let message = "flow `f`: node `d` depends on itself, by way of `d`, `c`, `b`";
+        assert!(mistakes[0].contains(message), "{mistakes:?}");
     }
 }

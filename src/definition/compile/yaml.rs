@@ -1,0 +1,232 @@
+//! Dynamiq's workflow YAML as it is written, before its parts are looked up in one another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+
+use super::super::model::{CachingConfig, ErrorHandling, Trigger};
+use super::super::prompts::RawPrompt;
+
+/// The types alone; everything else is passed over.
+#[derive(Deserialize)]
+pub struct Types {
+    #[serde(default)]
+    pub connections: BTreeMap<String, Type>,
+    #[serde(default)]
+    pub nodes: BTreeMap<String, Type>,
+}
+
+#[derive(Deserialize)]
+pub struct Type {
+    pub r#type: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default)]
+    pub connections: BTreeMap<String, RawConnection>,
+    #[serde(default)]
+    pub prompts: BTreeMap<String, RawPrompt>,
+    #[serde(default)]
+    pub nodes: BTreeMap<String, RawNode>,
+    #[serde(default)]
+    pub flows: BTreeMap<String, RawFlow>,
+    #[serde(default)]
+    pub workflows: BTreeMap<String, RawWorkflow>,
+}
+
+/// A structure with the fields of all types. Whoever compiles a type takes the fields that it has;
+/// those that are left over are not its own.
+macro_rules! by_type {
+    ($name:ident { $($common:ident: $common_type:ty,)* } { $($field:ident: $type:ty,)* }) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            pub r#type: Spanned<String>,
+            $(#[serde(default)] pub $common: $common_type,)*
+            $(pub $field: Option<Spanned<$type>>,)*
+        }
+
+        impl $name {
+            /// The fields that nobody has taken, with their places.
+            pub fn left_over(&self) -> Vec<(&'static str, Location)> {
+                let fields = [$((stringify!($field), self.$field.as_ref().map(|f| f.referenced)),)*];
+                fields.into_iter().filter_map(|(name, at)| at.map(|at| (name, at))).collect()
+            }
+        }
+    };
+}
+
+by_type!(RawConnection {} {
+    api_key: String,
+    url: String,
+});
+
+by_type!(RawNode {
+    name: Option<String>,
+    caching: CachingConfig,
+    error_handling: Option<Spanned<ErrorHandling>>,
+    depends: Vec<Spanned<RawDepend>>,
+    input_transformer: Option<Spanned<RawTransformer>>,
+    input_mapping: Constants,
+    output_transformer: Option<Spanned<RawTransformer>>,
+} {
+    model: String,
+    connection: String,
+    prompt: String,
+    temperature: f64,
+    max_tokens: u64,
+    top_p: f64,
+    seed: i64,
+    stop: Vec<String>,
+});
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawDepend {
+    pub node: String,
+    pub option: Option<String>,
+    #[serde(default)]
+    pub trigger: Trigger,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTransformer {
+    pub path: Option<String>,
+    #[serde(default)]
+    pub selector: Pairs<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawFlow {
+    #[serde(rename = "name")]
+    pub _name: Option<String>,
+    pub nodes: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawWorkflow {
+    pub flow: Spanned<String>,
+    #[serde(rename = "version")]
+    pub _version: Option<String>,
+}
+
+/// A mapping in the order in which it is written; `null` is an empty one.
+pub struct Pairs<V>(pub Vec<(String, V)>);
+
+/// Names and constants, the latter as JSON texts.
+pub type Constants = Pairs<Constant>;
+
+impl<V> Default for Pairs<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<V>(std::marker::PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
+            type Value = Pairs<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Pairs::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_any(InOrder(std::marker::PhantomData))
+    }
+}
+
+/// Any YAML value that JSON has, as JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constant(pub String);
+
+impl<'de> Deserialize<'de> for Constant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ToJson)
+    }
+}
+
+struct ToJson;
+
+impl<'de> Visitor<'de> for ToJson {
+    type Value = Constant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON has")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Constant, E> {
+        Ok(Constant("null".to_owned()))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Constant, E> {
+        Ok(Constant(value.to_string()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Constant, E> {
+        Ok(Constant(value.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Constant, E> {
+        Ok(Constant(value.to_string()))
+    }
+
+    fn visit_i128<E: Error>(self, value: i128) -> Result<Constant, E> {
+        Ok(Constant(value.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Constant, E> {
+        if !value.is_finite() {
+            return Err(E::custom("JSON has no such number"));
+        }
+        // The parser makes a float of an integer that is too large for it, Python does not.
+        if value.abs() >= i64::MAX as f64 {
+            return Err(E::custom("the edge does not read numbers of this size here"));
+        }
+        // With a point or an exponent, so that it stays a float.
+        Ok(Constant(format!("{value:?}")))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Constant, E> {
+        serde_json::to_string(value).map(Constant).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Constant, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Constant(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Constant(format!("[{}]", items.join(", "))))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Constant, A::Error> {
+        let mut members = Vec::new();
+        while let Some((name, Constant(value))) = map.next_entry::<String, _>()? {
+            let name = serde_json::to_string(&name).map_err(A::Error::custom)?;
+            members.push(format!("{name}: {value}"));
+        }
+        Ok(Constant(format!("{{{}}}", members.join(", "))))
+    }
+}

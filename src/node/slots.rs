@@ -1,0 +1,113 @@
+//! How much of a request goes on at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+/// How many connections a Worker's request may have open. More wait, without saying so.
+const CONNECTIONS: u32 = 6;
+/// How many of them may be executions; the others are left to the cache.
+const EXECUTIONS: u32 = 4;
+
+/// The connections of a request, which its runs take and give back.
+#[derive(Debug, Default)]
+pub struct Slots(RefCell<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    connections: u32,
+    executions: u32,
+    waiting: VecDeque<Waker>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Lookup,
+    Execution,
+}
+
+/// A connection that was taken; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    slots: &'a Slots,
+    purpose: Purpose,
+}
+
+impl Slots {
+    /// Waits for a connection.
+    pub(super) async fn take(&self, purpose: Purpose) -> Slot<'_> {
+        poll_fn(|context| {
+            let mut taken = self.0.borrow_mut();
+            let is_execution = purpose == Purpose::Execution;
+            if taken.connections >= CONNECTIONS || (is_execution && taken.executions >= EXECUTIONS)
+            {
+                taken.waiting.push_back(context.waker().clone());
+                return Poll::Pending;
+            }
+            taken.connections += 1;
+            taken.executions += u32::from(is_execution);
+            Poll::Ready(())
+        })
+        .await;
+        Slot { slots: self, purpose }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut taken = self.slots.0.borrow_mut();
+            taken.connections -= 1;
+            taken.executions -= u32::from(self.purpose == Purpose::Execution);
+            std::mem::take(&mut taken.waiting)
+        };
+        // Few wait, and not all of them for the same: each looks for itself.
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+
+    #[test]
+    fn four_execute_and_six_are_connected_at_once() {
+        let slots = Slots::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut take = |purpose| match pin!(slots.take(purpose)).poll(&mut context) {
+            Poll::Ready(slot) => Some(slot),
+            Poll::Pending => None,
+        };
+        let mut executions: Vec<_> = (0..4).map(|_| take(Purpose::Execution).unwrap()).collect();
+        assert!(take(Purpose::Execution).is_none());
+        let lookups: Vec<_> = (0..2).map(|_| take(Purpose::Lookup).unwrap()).collect();
+        assert!(take(Purpose::Lookup).is_none());
+        executions.pop();
+        assert!(take(Purpose::Lookup).is_some());
+        assert!(take(Purpose::Execution).is_some());
+        drop(lookups);
+        assert!((0..3).map(|_| take(Purpose::Lookup)).all(|slot| slot.is_some()));
+    }
+
+    #[test]
+    fn who_waits_is_woken() {
+        let slots = Slots::default();
+        let wait = async {
+            let held: Vec<_> =
+                futures_util::future::join_all((0..4).map(|_| slots.take(Purpose::Execution)))
+                    .await;
+            let (mut next, mut context) =
+                (pin!(slots.take(Purpose::Execution)), Context::from_waker(Waker::noop()));
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            drop(held);
+            next.await
+        };
+        drop(futures_executor::block_on(wait));
+        assert_eq!(slots.0.borrow().connections, 0);
+    }
+}

@@ -1,0 +1,266 @@
+//! Runs of nodes and workflows.
+
+use std::rc::Rc;
+
+use worker::{Context as WorkerContext, console_log};
+
+use super::fetch::Fetch;
+use super::glue;
+use super::response::Answer;
+use super::settings::App;
+use super::timer::JsTimer;
+use crate::api::auth::Caller;
+use crate::api::cache_status::{cache_status, flow_status};
+use crate::api::log::{self, RunOf};
+use crate::api::problem::{Code, Problem};
+use crate::api::request::RunRequest;
+use crate::api::result::{self, RunnableResult, WorkflowResult};
+use crate::clock;
+use crate::definition::Workflow;
+use crate::flow::{self, FinishedNode};
+use crate::json::{Dialect, Document};
+use crate::node::{
+    Callbacks, Context, Defined, Event, Finished, NoCallbacks, NodeError, Outcome, Run, Slots,
+    Trace, run as run_node,
+};
+
+/// What a request runs.
+#[derive(Clone, Copy)]
+pub(super) enum Runnable<'a> {
+    /// The node of that place among all that are deployed.
+    Node(usize),
+    Workflow(&'a Workflow),
+}
+
+impl<'a> Runnable<'a> {
+    pub fn node(app: &App, id: &str) -> Result<Self, Problem> {
+        let place = app.definitions.nodes.iter().position(|node| node.id == id);
+        place.map(Self::Node).ok_or_else(|| {
+            let detail = "no node of this id is deployed; GET /v1/nodes lists them";
+            Problem::new(Code::NodeNotFound, detail)
+        })
+    }
+
+    pub fn workflow(app: &'a App, id: &str) -> Result<Self, Problem> {
+        let found = app.definitions.workflows.iter().find(|workflow| workflow.id == id);
+        found.map(Self::Workflow).ok_or_else(|| {
+            let detail = "no workflow of this id is deployed; GET /v1/workflows lists them";
+            Problem::new(Code::WorkflowNotFound, detail)
+        })
+    }
+}
+
+/// Runs what a request asks for:
+///
+/// 1. the body is parsed;
+/// 2. its fields are checked, which gives a failed result when they are wrong;
+/// 3. the caller has to cover the namespace;
+/// 4. what the nodes need from the settings has to be there;
+/// 5. the node or the workflow is run;
+/// 6. response first, then the writes and the lines in the log.
+pub(super) async fn run(
+    app: &Rc<App>,
+    caller: Caller<'_>,
+    runnable: Runnable<'_>,
+    run_id: &str,
+    body: &str,
+    event: &glue::Event,
+) -> Result<Answer, Problem> {
+    // 1.
+    let document = Document::parse(body, Dialect::STRICT)
+        .map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))?;
+    // 2.
+    let request = match RunRequest::parse(document.root(), &app.cache_defaults) {
+        Ok(request) => request,
+        Err(error) => {
+            let input = document.root().get("input").map_or("null", |input| input.raw());
+            let error = NodeError::Validation(error.to_string());
+            return Ok(refuse(app, caller, runnable, run_id, input, error));
+        }
+    };
+    // 3.
+    if let Some(cache) = &request.cache {
+        caller.check_namespace(cache.namespace.as_deref())?;
+    }
+    // 5.
+    let started_ms = clock::now_ms();
+    let (trace, slots) = (request.trace.then(Trace::new), Slots::default());
+    let callbacks: &dyn Callbacks = match &trace {
+        Some(trace) => trace,
+        None => &NoCallbacks,
+    };
+    let context = Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots };
+    let given =
+        Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
+    let (finished, workflow, answer) = match runnable {
+        Runnable::Node(place) => {
+            let node = deployed(app, place)?;
+            let finished = run_node(&node, given, context).await;
+            let events = trace.map(Trace::into_events);
+            let answer =
+                node_answer(run_id, request.input.raw(), &finished, events.as_deref(), caller);
+            (vec![(place, finished)], None, answer)
+        }
+        Runnable::Workflow(workflow) => {
+            let places = workflow.flow.nodes.iter().map(|node| node.node);
+            let nodes =
+                places.clone().map(|place| deployed(app, place)).collect::<Result<_, _>>()?;
+            let finished = flow::run(workflow, nodes, given, context).await;
+            let events = trace.map(Trace::into_events);
+            let answer = workflow_answer(run_id, request.input.raw(), &finished, events.as_deref());
+            let is_success = finished.failed.is_empty();
+            let outcome = if is_success { Outcome::Success } else { Outcome::Failure };
+            let nodes = finished.nodes.into_iter().map(|FinishedNode { finished, .. }| finished);
+            (places.zip(nodes).collect(), Some((workflow.id.clone(), outcome)), answer)
+        }
+    };
+    // 6.
+    let after = After {
+        app: Rc::clone(app),
+        run_id: run_id.to_owned(),
+        caller: caller.id().to_owned(),
+        duration_ms: clock::now_ms().saturating_sub(started_ms),
+        finished,
+        workflow,
+    };
+    after.end(event);
+    Ok(answer)
+}
+
+/// A node with what it needs from the settings.
+fn deployed(app: &App, place: usize) -> Result<Defined<'_, Fetch>, Problem> {
+    let found = app.definitions.nodes.get(place).zip(app.resolved.get(place));
+    let Some((definition, resolved)) = found else {
+        return Err(Problem::new(Code::Internal, "a flow names a node that is not deployed"));
+    };
+    // 4.
+    let resolved = resolved.as_ref().map_err(|variable| {
+        let detail = format!(
+            "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"
+        );
+        Problem::new(Code::ProviderKeyMissing, detail)
+    })?;
+    Ok(Defined::new(definition, resolved, &app.http))
+}
+
+/// What is left to do when a run is over.
+struct After {
+    app: Rc<App>,
+    run_id: String,
+    caller: String,
+    duration_ms: u64,
+    /// By the places of the nodes among all that are deployed.
+    finished: Vec<(usize, Finished)>,
+    /// The id of the workflow, and how it ended.
+    workflow: Option<(String, Outcome)>,
+}
+
+impl After {
+    /// Writes what is to be stored and then the lines in the log, once the response is out.
+    fn end(mut self, event: &glue::Event) {
+        if self.finished.iter().all(|(_, finished)| finished.write.is_none()) {
+            for (place, finished) in &self.finished {
+                self.log_node(*place, finished, None);
+            }
+            return self.log_workflow();
+        }
+        WorkerContext::new(event.ctx()).wait_until(async move {
+            for (place, mut finished) in std::mem::take(&mut self.finished) {
+                let outcome = match finished.write.take() {
+                    Some(entry) => Some(self.app.cache.store(&entry).await),
+                    None => None,
+                };
+                self.log_node(place, &finished, outcome);
+            }
+            self.log_workflow();
+        });
+    }
+
+    fn of(&self) -> RunOf<'_> {
+        let workflow = self.workflow.as_ref().map(|(id, _)| id.as_str());
+        RunOf { run_id: &self.run_id, workflow, caller: &self.caller }
+    }
+
+    fn log_node(
+        &self,
+        place: usize,
+        finished: &Finished,
+        write: Option<crate::cache::WriteOutcome>,
+    ) {
+        let id = self.app.definitions.nodes.get(place).map_or("", |node| &node.id);
+        console_log!("{}", log::node_line(self.of(), id, finished, write));
+    }
+
+    fn log_workflow(&self) {
+        if let Some((_, outcome)) = &self.workflow {
+            console_log!("{}", log::workflow_line(self.of(), *outcome, self.duration_ms));
+        }
+    }
+}
+
+/// The answer to a request that cannot be run.
+fn refuse(
+    app: &App,
+    caller: Caller<'_>,
+    runnable: Runnable<'_>,
+    run_id: &str,
+    input: &str,
+    error: NodeError,
+) -> Answer {
+    let of = |workflow| RunOf { run_id, workflow, caller: caller.id() };
+    match runnable {
+        Runnable::Node(place) => {
+            let finished = Finished::refused(error);
+            let id = app.definitions.nodes.get(place).map_or("", |node| &node.id);
+            console_log!("{}", log::node_line(of(None), id, &finished, None));
+            node_answer(run_id, input, &finished, None, caller)
+        }
+        Runnable::Workflow(workflow) => {
+            console_log!("{}", log::workflow_line(of(Some(&workflow.id)), Outcome::Failure, 0));
+            let finished = Err(&error);
+            let body = WorkflowResult { run_id, input, finished, trace: None }.to_json();
+            Answer::json(result::status_of(&error), body)
+        }
+    }
+}
+
+fn node_answer(
+    run_id: &str,
+    input: &str,
+    finished: &Finished,
+    trace: Option<&[Event]>,
+    caller: Caller<'_>,
+) -> Answer {
+    let body = RunnableResult { run_id, input, finished, trace }.to_json();
+    let answer = Answer::json(result::status(&finished.result), body);
+    let value = cache_status(&finished.cache, caller.is_authenticated());
+    let answer = answer.with_header("cache-status", &value);
+    let answer = match finished.cache.age() {
+        Some(seconds) => answer.with_header("age", &seconds.to_string()),
+        None => answer,
+    };
+    let mut timings = String::new();
+    for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
+        let Some(ms) = ms else { continue };
+        if !timings.is_empty() {
+            timings.push_str(", ");
+        }
+        timings.push_str(name);
+        timings.push_str(";dur=");
+        timings.push_str(&ms.to_string());
+    }
+    if timings.is_empty() { answer } else { answer.with_header("server-timing", &timings) }
+}
+
+fn workflow_answer(
+    run_id: &str,
+    input: &str,
+    finished: &flow::Finished,
+    trace: Option<&[Event]>,
+) -> Answer {
+    let error = (finished.failed.first())
+        .and_then(|&place| finished.nodes.get(place)?.finished.result.as_ref().err());
+    let body = WorkflowResult { run_id, input, finished: Ok(finished), trace }.to_json();
+    Answer::json(error.map_or(200, result::status_of), body)
+        .with_header("cache-status", &flow_status(finished))
+}

@@ -82,6 +82,7 @@ pub mod codec;
 pub mod config;
 pub mod definition;
 pub mod flow;
+pub mod html;
 pub mod http;
 #[cfg(feature = "js")]
 mod js;

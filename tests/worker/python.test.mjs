@@ -4,9 +4,11 @@
  * says how to get it.
  */
 import assert from "node:assert/strict";
+import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { dynamiqVersion, runExample, whyNoPython } from "../support/python.mjs";
 import { describeOverRedis } from "../support/redis.mjs";
+import { root } from "../support/root.mjs";
 import { behaviours } from "../support/upstream.mjs";
 import { World } from "../support/world.mjs";
 
@@ -27,9 +29,25 @@ const INPUTS = {
   "a name twice": '"text": "first", "x": 1, "text": "last"',
 };
 
-const CONFIGS = {
-  "with a namespace and a ttl": { namespace: "Zürich:1", ttl: 3600 },
-  "without namespace and ttl": { namespace: null, ttl: null },
+/**
+ * What is run: where the Worker runs it, the file in which Python finds it, which of its nodes take
+ * part, and the second of the two switches.
+ */
+const CASES = {
+  "a node, with a namespace and a ttl": {
+    path: "/v1/nodes/summarizer/run",
+    file: "summarize.yaml",
+    nodes: ["summarizer"],
+    inputs: INPUTS,
+    cache: { namespace: "Zürich:1", ttl: 3600 },
+  },
+  "a workflow, without namespace and ttl": {
+    path: "/v1/workflows/summarize/run",
+    file: "summarize.yaml",
+    nodes: ["summarizer"],
+    inputs: INPUTS,
+    cache: { namespace: null, ttl: null },
+  },
 };
 
 const whyNot = whyNoPython();
@@ -41,15 +59,42 @@ function sharing() {
   before(() => world.start());
   after(() => world.close());
 
-  for (const [name, config] of Object.entries(CONFIGS)) {
+  for (const [name, { nodes, inputs, cache, ...what }] of Object.entries(CASES)) {
     describe(name, () => {
       // The same members in both, told apart by one that names who was first.
-      const inputs = (first) =>
-        Object.values(INPUTS).map((text) => `{${text}, "first": "${first}"}`);
-      const workerFirst = inputs("the Worker");
-      const pythonFirst = inputs("Python");
-      const ids = Object.keys(INPUTS);
+      const texts = (first) =>
+        Object.values(inputs).map((text) => `{${text}, "first": "${first}"}`);
+      const workerFirst = texts("the Worker");
+      const pythonFirst = texts("Python");
+      /** What a run is told by in messages, and its place. */
+      const runs = Object.keys(inputs).flatMap((input, place) =>
+        nodes.map((node) => ({ place, node, told: `${input}, ${node}` })),
+      );
       const seen = {};
+
+      async function runOnWorker(inputs) {
+        const answers = [];
+        for (const input of inputs) {
+          const { status, text, json } = await world.send(what.path, {
+            method: "POST",
+            headers: {
+              "content-type": "application/json",
+              authorization: `Bearer ${world.keys.everyone}`,
+            },
+            body: `{"input": ${input}, "config": {"cache": ${JSON.stringify(cache)}}}`,
+          });
+          assert.equal(status, 200, text);
+          answers.push(json.cache ? { [nodes[0]]: json } : json.output);
+        }
+        return answers;
+      }
+
+      /** Runs on the Worker, and waits for what is stored after the responses. */
+      async function storeFromWorker(inputs) {
+        const answers = await runOnWorker(inputs);
+        for (const { place, node } of runs) await world.stored(answers[place][node].cache.key);
+        return answers;
+      }
 
       // To load the library takes long, so that it is started once.
       before(async () => {
@@ -57,21 +102,16 @@ function sharing() {
         await world.store.client.flushDb();
         world.upstream.behave(echo);
         const calls = world.upstream.calls;
-        const runAll = async (inputs) => {
-          const answers = [];
-          for (const input of inputs) answers.push(await runOnWorker(world, input, config));
-          return answers;
-        };
 
-        seen.executed = await runAll(workerFirst);
-        for (const { cache } of seen.executed) await world.stored(cache.key);
+        seen.executed = await storeFromWorker(workerFirst);
         seen.fromWorker = await entries(world);
         calls.length = 0;
 
         const lines = await runExample([...workerFirst, ...pythonFirst], {
           args: [
-            ...(config.namespace === null ? [] : ["--namespace", config.namespace]),
-            ...(config.ttl === null ? [] : ["--ttl", String(config.ttl)]),
+            ...["--workflow", path.join(root, "workflows", what.file)],
+            ...(cache.namespace === null ? [] : ["--namespace", cache.namespace]),
+            ...(cache.ttl === null ? [] : ["--ttl", String(cache.ttl)]),
           ],
           env: {
             REDIS_URL: world.store.client.options.url,
@@ -79,44 +119,44 @@ function sharing() {
             OPENAI_API_KEY: world.upstream.key,
           },
         });
-        seen.served = lines.slice(0, ids.length).map(({ nodes }) => nodes.summarizer);
-        seen.stored = lines.slice(ids.length).map(({ nodes }) => nodes.summarizer);
+        const results = lines.map(({ nodes }) => nodes);
+        seen.served = results.slice(0, workerFirst.length);
+        seen.stored = results.slice(workerFirst.length);
         seen.pythonCalls = calls.length;
         seen.fromBoth = await entries(world);
         calls.length = 0;
 
-        seen.hits = await runAll(pythonFirst);
+        seen.hits = await runOnWorker(pythonFirst);
         seen.callsOfHits = calls.length;
 
         // The other way round: now the Worker stores what Python had stored.
         await world.store.client.flushDb();
-        const again = await runAll(pythonFirst);
-        for (const { cache } of again) await world.stored(cache.key);
+        await storeFromWorker(pythonFirst);
         seen.again = await entries(world);
       });
 
       test("Python is served what the Worker stored, with the same output", () => {
-        for (const [place, id] of ids.entries()) {
-          const { status, output, is_output_from_cache } = seen.served[place];
-          assert.deepEqual([status, is_output_from_cache], ["success", true], id);
-          assert.deepEqual(output, seen.executed[place].output, id);
+        for (const { place, node, told } of runs) {
+          const { status, output, is_output_from_cache } = seen.served[place][node];
+          assert.deepEqual([status, is_output_from_cache], ["success", true], told);
+          assert.deepEqual(output, seen.executed[place][node].output, told);
         }
       });
 
       test("Python asks the model for the others only, and leaves the Worker's entries alone", () => {
-        assert.equal(seen.pythonCalls, ids.length);
+        assert.equal(seen.pythonCalls, runs.length);
         for (const [key, entry] of seen.fromWorker) {
           assert.deepEqual(seen.fromBoth.get(key).value, entry.value);
         }
-        assert.equal(seen.fromBoth.size, 2 * ids.length);
+        assert.equal(seen.fromBoth.size, 2 * runs.length);
       });
 
       test("the Worker answers HIT with what Python stored, and does not ask the model", () => {
-        for (const [place, id] of ids.entries()) {
-          const { status, is_output_from_cache } = seen.stored[place];
-          assert.deepEqual([status, is_output_from_cache], ["success", false], id);
-          assert.equal(seen.hits[place].cache.status, "hit", id);
-          assert.deepEqual(seen.hits[place].output, seen.stored[place].output, id);
+        for (const { place, node, told } of runs) {
+          const { status, output, is_output_from_cache } = seen.stored[place][node];
+          assert.deepEqual([status, is_output_from_cache], ["success", false], told);
+          assert.equal(seen.hits[place][node].cache.status, "hit", told);
+          assert.deepEqual(seen.hits[place][node].output, output, told);
         }
         assert.equal(seen.callsOfHits, 0);
       });
@@ -126,8 +166,8 @@ function sharing() {
         assert.deepEqual([...seen.again.keys()].sort(), [...ofPython.keys()].sort());
         for (const [key, { value }] of seen.again) assert.deepEqual(ofPython.get(key).value, value);
         for (const { ttl } of [...ofPython.values(), ...seen.again.values()]) {
-          if (config.ttl === null) assert.equal(ttl, -1);
-          else assert.ok(ttl > config.ttl - 120 && ttl <= config.ttl, `${ttl} s`);
+          if (cache.ttl === null) assert.equal(ttl, -1);
+          else assert.ok(ttl > cache.ttl - 120 && ttl <= cache.ttl, `${ttl} s`);
         }
       });
     });
@@ -138,13 +178,6 @@ function sharing() {
 function echo(call, response) {
   const [{ content }] = JSON.parse(call.text).messages;
   behaviours.answer(`You said: ${content}`)(call, response);
-}
-
-async function runOnWorker(world, input, cache) {
-  const body = `{"input": ${input}, "config": {"cache": ${JSON.stringify(cache)}}}`;
-  const { status, text, json } = await world.run(body, { key: world.keys.everyone });
-  assert.equal(status, 200, text);
-  return json;
 }
 
 /** What lies in the Redis, by key: the bytes of the value, and the seconds left. */

@@ -30,13 +30,14 @@ const INPUTS = {
 };
 
 /**
- * What is run: where the Worker runs it, the file in which Python finds it, which of its nodes take
- * part, and the second of the two switches.
+ * What is run: where the Worker runs it, the file and the workflow in which Python finds it, its
+ * nodes, and the second of the two switches.
  */
 const CASES = {
   "a node, with a namespace and a ttl": {
     path: "/v1/nodes/summarizer/run",
     file: "summarize.yaml",
+    workflow: "summarize",
     nodes: ["summarizer"],
     inputs: INPUTS,
     cache: { namespace: "Zürich:1", ttl: 3600 },
@@ -44,6 +45,7 @@ const CASES = {
   "a workflow, without namespace and ttl": {
     path: "/v1/workflows/summarize/run",
     file: "summarize.yaml",
+    workflow: "summarize",
     nodes: ["summarizer"],
     inputs: INPUTS,
     cache: { namespace: null, ttl: null },
@@ -109,7 +111,7 @@ function sharing() {
 
         const lines = await runExample([...workerFirst, ...pythonFirst], {
           args: [
-            ...["--workflow", path.join(root, "workflows", what.file)],
+            ...["--workflow", path.join(root, "workflows", what.file), "--id", what.workflow],
             ...(cache.namespace === null ? [] : ["--namespace", cache.namespace]),
             ...(cache.ttl === null ? [] : ["--ttl", String(cache.ttl)]),
           ],

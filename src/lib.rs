@@ -22,6 +22,7 @@
 //! | [`redis`] | commands, transports, the meaning of the commands |
 //! | [`cache`] | lookup and store, with a name for every way in which they fail |
 //! | [`definition`], [`prompt`] | what is deployed; templates over inputs |
+//! | [`html`] | web pages as Markdown or plain text |
 //! | [`transform`] | what Dynamiq's transformers do to inputs and outputs |
 //! | [`node`] | what can be run, and the order of a run |
 //! | [`flow`] | nodes that wait for one another |

@@ -163,7 +163,9 @@ async function nodeTest(folder, options) {
 
 async function test() {
   await step("cargo test", cargoTest);
-  const built = await check("build of the Worker", ["scripts/build-worker.sh"]);
+  const built =
+    (await check("build of the Worker", ["scripts/build-worker.sh"])) &&
+    (await check("build of the Worker of the tests", ["scripts/build-worker.sh", "tests"]));
   const needsBuild = (body) => (built ? body : () => ({ notRun: "the Worker could not be built" }));
   const dryRun = [WRANGLER, "deploy", "--dry-run", "--outdir", join(scratch, "deploy")];
   await step(

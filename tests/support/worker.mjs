@@ -40,13 +40,14 @@ class RecordedLog extends Log {
 /**
  * @param {object} options
  * @param {Record<string, string>} [options.env] settings of the Worker
+ * @param {"shipped" | "tests"} [options.workflows] which definitions the Worker has
  * @param {string} [options.main] another module than the built Worker (for tests of the harness)
  * @param {string} [options.assets] another directory than the shipped `www/`
  * @param {string} options.persist directory of the embedded store, which survives a restart
  * @param {import("./canary.mjs").Recorder} options.recorder
  */
 export async function startWorker(options) {
-  const { env = {}, main, assets, persist, recorder } = options;
+  const { env = {}, workflows = "shipped", main, assets, persist, recorder } = options;
   const alarms = [];
   const keepLog = (place) => (message) => {
     recorder.record(`log of ${place}`, message);
@@ -71,7 +72,7 @@ export async function startWorker(options) {
           ...worker,
           name,
           bindings: { ...worker.bindings, ...env },
-          ...modulesOf(main ?? builtWorker()),
+          ...modulesOf(main ?? builtWorker(workflows)),
         },
         embeddedFront(name, worker.compatibilityDate, embeddedToken),
       ],
@@ -109,9 +110,14 @@ function shippedOptions(assets) {
   return { name: config.name, worker: { ...rest, bindings: config.vars } };
 }
 
-function builtWorker() {
-  const main = path.join(root, "build", "index.js");
-  if (!existsSync(main)) throw new Error(`${main} does not exist: build the Worker first`);
+/** The Worker that ships, or the one with the definitions in tests/workflows. */
+function builtWorker(workflows) {
+  const [folder, command] = {
+    shipped: ["build", "scripts/build-worker.sh"],
+    tests: ["tests/.artifacts/worker", "scripts/build-worker.sh tests"],
+  }[workflows];
+  const main = path.join(root, folder, "index.js");
+  if (!existsSync(main)) throw new Error(`${main} does not exist. Run: ${command}`);
   return main;
 }
 

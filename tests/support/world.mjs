@@ -55,6 +55,7 @@ export class World {
    * @param {"redis" | "embedded"} [options.store]
    * @param {Settings | ((world: World) => Settings)} [options.env] over the usual settings;
    *   undefined takes a setting away
+   * @param {"shipped" | "tests"} [options.workflows]
    * @param {string} [options.assets]
    * @param {string} [options.persist]
    * @param {string} [options.main]
@@ -138,8 +139,17 @@ export class World {
    * Runs a node with a body (an object, or text as it is), by default the summarizer, as the caller
    * whose key reaches the namespace my-app only.
    */
-  run(body, { node = "summarizer", key = this.keys.team, headers = {}, ...rest } = {}) {
-    return this.send(runPath(node), {
+  run(body, { node = "summarizer", ...rest } = {}) {
+    return this.post(runPath(node), body, rest);
+  }
+
+  /** Runs a workflow, likewise. */
+  runWorkflow(workflow, body, rest) {
+    return this.post(`/v1/workflows/${workflow}/run`, body, rest);
+  }
+
+  post(path, body, { key = this.keys.team, headers = {}, ...rest } = {}) {
+    return this.send(path, {
       method: "POST",
       headers: {
         "content-type": "application/json",

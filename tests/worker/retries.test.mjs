@@ -41,10 +41,11 @@ overBothStores("a provider that fails and recovers", {}, (world) => {
       const first = await translate(text, { trace: true });
       assert.equal(first.status, 200);
       assert.equal(world.upstream.calls.length, ATTEMPTS);
-      const [start, failed] = ["node_execute_start", "node_execute_error"];
+      const failed = ["node_execute_start", "node_execute_run", "node_execute_error"];
+      const done = ["start", "run", "run", "end"].map((step) => `node_execute_${step}`);
       assert.deepEqual(
         first.json.trace.map((event) => event.event),
-        ["node_start", start, failed, start, failed, start, "node_execute_end", "node_end"],
+        ["node_start", ...failed, ...failed, ...done, "node_end"],
       );
       await world.settle();
       const second = await translate(text);

@@ -1,5 +1,6 @@
 /** A provider that fails: 502 or 504 with a failed result, nothing stored, no credential told. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http from "node:http";
 import { test } from "node:test";
 import { assertFailure } from "../support/assertions.mjs";
@@ -105,9 +106,15 @@ overBothStores(
     })) {
       test(`is 504 when the time is over, and leaves nothing in the store: ${name}`, async () => {
         const text = uniqueText();
-        world.upstream.behave(behaviour);
+        let hungUp;
+        world.upstream.behave((call, response) => {
+          hungUp = once(response, "close");
+          behaviour(call, response);
+        });
         const answer = await world.run(cached(text));
         assertFailure(answer, 504, "TimeoutError");
+        // Or one of the request's six connections would stay taken.
+        await hungUp;
         assert.match(answer.json.error.message, /700 ms/);
         assert.ok(answer.elapsed >= TIMEOUT_MS - 50, `${answer.elapsed} ms`);
         assert.ok(answer.elapsed < TIMEOUT_MS + 3_000, `${answer.elapsed} ms`);

@@ -57,16 +57,20 @@ pub fn workflows(definitions: &Definitions) -> String {
 
 fn model(node: &Node) -> Option<&str> {
     match &node.kind {
+        Kind::Embedder(embedder) => Some(&embedder.model),
+        Kind::HttpCall(_) => None,
         Kind::Llm(llm) => Some(&llm.model),
     }
 }
 
 /// The members that the node demands of its (transformed) input.
-fn inputs(node: &Node) -> impl Iterator<Item = &str> {
-    let names = match &node.kind {
-        Kind::Llm(llm) => &llm.prompt.required,
-    };
-    names.iter().map(String::as_str)
+fn inputs(node: &Node) -> Vec<&str> {
+    match &node.kind {
+        Kind::Embedder(_) => vec!["query"],
+        Kind::HttpCall(call) if call.url.is_none() => vec!["url"],
+        Kind::HttpCall(_) => Vec::new(),
+        Kind::Llm(llm) => llm.prompt.required.iter().map(String::as_str).collect(),
+    }
 }
 
 /// What the input of a workflow has to have: what its nodes demand and do not get from a transformer,
@@ -88,7 +92,7 @@ fn workflow_inputs<'d>(definitions: &'d Definitions, workflow: &Workflow) -> Vec
         let is_given = |name: &str| {
             before(name) || node.input_mapping.iter().any(|(constant, _)| constant == name)
         };
-        names.extend(inputs(node).filter(|name| !is_given(name)));
+        names.extend(inputs(node).into_iter().filter(|name| !is_given(name)));
     }
     names.sort_unstable();
     names.dedup();

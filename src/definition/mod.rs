@@ -20,7 +20,8 @@ use crate::key::Scheme;
 use crate::transform;
 
 pub use model::{
-    Behavior, CachingConfig, Connection, Definitions, Depend, ErrorHandling, Flow, FlowNode, Kind,
-    Llm, Node, Setting, Trigger, Workflow,
+    Behavior, CachingConfig, Connection, Definitions, Depend, Embedder, ErrorHandling, Flow,
+    FlowNode, Given, HttpCall, Kind, Llm, Method, Node, Origin, PayloadType, ResponseType, Setting,
+    Template, Trigger, UrlMistake, Workflow, header_mistake,
 };
 pub use prompt::{Message, Prompt, Role};

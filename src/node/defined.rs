@@ -1,5 +1,7 @@
 //! Nodes as they are defined: what each type does stands in a file of its own.
 
+use super::embedder::{self, Embeddings};
+use super::http_call::{self, Target};
 use super::llm::{self, Provider};
 use super::{Execution, Node, NodeError};
 use crate::definition::{self, CachingConfig, Depend, ErrorHandling, Kind, Setting};
@@ -13,6 +15,8 @@ pub struct Resolved(Needs);
 
 #[derive(Debug)]
 enum Needs {
+    Embedder(Box<Embeddings>),
+    HttpCall(Box<Target>),
     Llm(Box<Provider>),
 }
 
@@ -24,6 +28,12 @@ impl Resolved {
     ) -> Result<Self, String> {
         let resolve = |setting: &Setting| setting.resolve(&env).map_err(str::to_owned);
         Ok(Self(match &node.kind {
+            Kind::Embedder(embedder) => {
+                Needs::Embedder(Box::new(Embeddings::new(&node.node_type, embedder, resolve)?))
+            }
+            Kind::HttpCall(call) => {
+                Needs::HttpCall(Box::new(Target::new(&node.node_type, call, resolve)?))
+            }
             Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, resolve)?)),
         }))
     }
@@ -58,8 +68,11 @@ impl<H: HttpClient> Node for Defined<'_, H> {
     }
 
     fn definition(&self) -> Option<&str> {
-        let Needs::Llm(provider) = &self.resolved.0;
-        Some(provider.fingerprint())
+        Some(match &self.resolved.0 {
+            Needs::Embedder(embeddings) => embeddings.fingerprint(),
+            Needs::HttpCall(target) => target.fingerprint(),
+            Needs::Llm(provider) => provider.fingerprint(),
+        })
     }
 
     fn error_handling(&self) -> ErrorHandling {
@@ -87,14 +100,33 @@ impl<H: HttpClient> Node for Defined<'_, H> {
         input: Value<'_>,
         kwargs: Option<Value<'_>>,
     ) -> Result<Option<String>, NodeError> {
-        match &self.definition.kind {
-            Kind::Llm(llm) => llm::validate(llm, input, kwargs).map(|()| None),
+        match (&self.definition.kind, &self.resolved.0) {
+            (Kind::HttpCall(call), Needs::HttpCall(target)) => {
+                http_call::validate(call, target, input).map(Some)
+            }
+            (Kind::Llm(llm), _) => llm::validate(llm, input, kwargs).map(|()| None),
+            (Kind::Embedder(_), _) => embedder::validate(input).map(Some),
+            (Kind::HttpCall(_), _) => Err(mismatch()),
         }
     }
 
     async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError> {
-        let Kind::Llm(llm) = &self.definition.kind;
-        let Needs::Llm(provider) = &self.resolved.0;
-        llm::execute(llm, provider, self.http, execution).await
+        match (&self.definition.kind, &self.resolved.0) {
+            (Kind::Embedder(_), Needs::Embedder(embeddings)) => {
+                embedder::execute(embeddings, self.http, execution).await
+            }
+            (Kind::HttpCall(call), Needs::HttpCall(target)) => {
+                http_call::execute(call, target, self.http, execution).await
+            }
+            (Kind::Llm(llm), Needs::Llm(provider)) => {
+                llm::execute(llm, provider, self.http, execution).await
+            }
+            _ => Err(mismatch()),
+        }
     }
+}
+
+/// What a node says that was given what another one needs.
+fn mismatch() -> NodeError {
+    NodeError::Validation("the node was set up for another one".to_owned())
 }

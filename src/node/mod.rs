@@ -3,6 +3,8 @@
 mod callbacks;
 mod defined;
 mod dependencies;
+mod embedder;
+mod http_call;
 mod lifecycle;
 mod llm;
 mod retry;

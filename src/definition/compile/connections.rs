@@ -4,16 +4,27 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
-use super::super::model::{Connection, Setting};
+use super::super::model::{self, Setting};
 use super::Mistakes;
+use super::http_call::{self, HttpConnection};
 use super::yaml::RawConnection;
+
+/// A connection of any type.
+pub(super) enum Connection {
+    /// To a provider of models.
+    Provider(model::Connection),
+    /// To any API.
+    Http(HttpConnection),
+}
 
 /// How the connections of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &str, &mut RawConnection) -> Option<Connection>;
 
 /// The types that the edge knows.
-pub(super) const CONNECTION_TYPES: [(&str, Compile); 1] =
-    [("dynamiq.connections.OpenAI", |mistakes, id, raw| provider(mistakes, id, raw, &OPENAI))];
+pub(super) const CONNECTION_TYPES: [(&str, Compile); 2] = [
+    ("dynamiq.connections.Http", http_call::connection),
+    ("dynamiq.connections.OpenAI", |mistakes, id, raw| provider(mistakes, id, raw, &OPENAI)),
+];
 
 /// The connections of a file by their ids; None for one with a mistake.
 pub(super) type Connections = BTreeMap<String, Option<Connection>>;
@@ -73,7 +84,7 @@ fn provider(
         },
         Some(text) => mistakes.url(id, &text)?,
     };
-    Some(Connection { api_key, url })
+    Some(Connection::Provider(model::Connection { api_key, url }))
 }
 
 impl Mistakes<'_> {

@@ -15,9 +15,7 @@ pub(super) fn compile(
     let (what, at) = (format!("node `{id}`"), raw.r#type.referenced);
     let model = mistakes.required(&what, "model", raw.model.take(), at);
     let connection = mistakes.required(&what, "connection", raw.connection.take(), at);
-    let connection = connection.and_then(|name| {
-        mistakes.look_up(scope.connections, &name, || format!("{what}: connection")).cloned()
-    });
+    let connection = connection.and_then(|name| mistakes.provider(scope.connections, &what, &name));
     let prompt = mistakes.required(&what, "prompt", raw.prompt.take(), at);
     let prompt = prompt.and_then(|name| {
         mistakes.look_up(scope.prompts, &name, || format!("{what}: prompt")).cloned()
@@ -29,7 +27,7 @@ pub(super) fn compile(
         seed: raw.seed.take().map(|field| field.value),
         stop: raw.stop.take().map(|field| field.value),
         model: model?.value,
-        connection: connection??,
+        connection: connection?,
         prompt: prompt??,
     };
     Some(Kind::Llm(llm))

@@ -4,7 +4,9 @@
 //! definition means the same here as in Dynamiq, or it is refused.
 
 mod connections;
+mod embedder;
 mod flows;
+mod http_call;
 mod llm;
 mod nodes;
 mod yaml;
@@ -17,7 +19,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::model::{Definitions, Node, Workflow};
-use connections::{CONNECTION_TYPES, Connections};
+use connections::{CONNECTION_TYPES, Connection, Connections};
 use nodes::NODE_TYPES;
 use yaml::{File, Type, Types};
 
@@ -219,6 +221,22 @@ impl Mistakes<'_> {
         field
     }
 
+    /// The connection to a provider of models that a node names.
+    fn provider(
+        &mut self,
+        connections: &Connections,
+        what: &str,
+        id: &Spanned<String>,
+    ) -> Option<super::model::Connection> {
+        let found = self.look_up(connections, id, || format!("{what}: connection"))?.as_ref()?;
+        if let Connection::Provider(connection) = found {
+            return Some(connection.clone());
+        }
+        let reason = format!("{what}: connection `{}` is not to a provider of models", id.value);
+        self.add(id.referenced, reason);
+        None
+    }
+
     fn look_up<'m, K: Ord + std::borrow::Borrow<str>, V>(
         &mut self,
         entries: &'m BTreeMap<K, V>,
@@ -286,7 +304,7 @@ workflows:
         let node = compile(&[("a.yaml", GOOD), ("notes.txt", "{")]).unwrap().nodes.remove(0);
         assert_eq!((node.id.as_str(), node.caching.enabled), ("a", false));
         assert_eq!(node.error_handling.timeout_seconds, 600.0);
-        let Kind::Llm(llm) = node.kind;
+        let Kind::Llm(llm) = node.kind else { panic!("no LLM") };
         assert_eq!(llm.prompt.required, ["items", "text"]);
         assert_eq!((llm.temperature, llm.stop), (Some(0.5), Some(vec!["x".to_owned()])));
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "key".to_owned());
@@ -300,6 +318,7 @@ workflows:
         let definitions = compile_folder(Path::new("workflows")).unwrap();
         let required = |node: &Node| match &node.kind {
             Kind::Llm(llm) => llm.prompt.required.clone(),
+            _ => Vec::new(),
         };
         let node = definitions.nodes.iter().find(|node| node.id == "summarizer").unwrap();
         assert_eq!((node.caching.enabled, node.caching.key), (true, Scheme::Dynamiq));
@@ -366,7 +385,7 @@ workflows:
             ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
             ("temperature: 0.5", "caching: {key: canoncal}", "19:20", "canonical"),
             ("temperature: 0.5", "error_handling: {behavior: ignore}", "19:32", "ignore"),
-            ("temperature: 0.5", "method: GET", "19:5", "unknown field `method`"),
+            ("temperature: 0.5", "method: GET", "19:13", "has no field `method` at the edge"),
             (
                 "temperature: 0.5",
                 "input_transformer: {path: $.a!}",

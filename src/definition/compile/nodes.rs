@@ -9,13 +9,17 @@ use super::super::prompt::Prompt;
 use super::super::transform::Transformer;
 use super::connections::Connections;
 use super::yaml::{Constant, RawDepend, RawNode, RawTransformer};
-use super::{Mistakes, llm};
+use super::{Mistakes, embedder, http_call, llm};
 
 /// How the nodes of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<Kind>;
 
 /// The types that the edge knows.
-pub(super) const NODE_TYPES: [(&str, Compile); 1] = [("dynamiq.nodes.llms.OpenAI", llm::compile)];
+pub(super) const NODE_TYPES: [(&str, Compile); 3] = [
+    ("dynamiq.nodes.embedders.OpenAITextEmbedder", embedder::openai),
+    ("dynamiq.nodes.llms.OpenAI", llm::compile),
+    ("dynamiq.nodes.tools.HttpApiCall", http_call::compile),
+];
 
 /// What nodes refer to in their file; None for what has a mistake.
 pub(super) struct Scope<'a> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::super::model::{CachingConfig, ErrorHandling, Trigger};
+use super::super::model::{CachingConfig, ErrorHandling, PayloadType, ResponseType, Trigger};
 use super::super::prompts::RawPrompt;
 
 /// The types alone; everything else is passed over.
@@ -64,6 +64,10 @@ macro_rules! by_type {
 by_type!(RawConnection {} {
     api_key: String,
     url: String,
+    method: String,
+    headers: Constants,
+    params: Constants,
+    data: Constants,
 });
 
 by_type!(RawNode {
@@ -83,6 +87,18 @@ by_type!(RawNode {
     top_p: f64,
     seed: i64,
     stop: Vec<String>,
+    dimensions: u32,
+    url: String,
+    method: String,
+    headers: Constants,
+    params: Constants,
+    data: Constants,
+    payload_type: PayloadType,
+    response_type: ResponseType,
+    success_codes: Vec<u16>,
+    timeout: f64,
+    allowed_origins: Vec<String>,
+    max_response_bytes: u32,
 });
 
 #[derive(Deserialize)]

@@ -1,12 +1,20 @@
 //! Definitions in the form in which the Worker carries them.
 
+mod embedder;
 mod flow;
+mod http_call;
 mod llm;
+mod origin;
 
 use serde::{Deserialize, Serialize};
 
+pub use embedder::Embedder;
 pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
+pub use http_call::{Given, HttpCall, Method, PayloadType, ResponseType, Template, header_mistake};
 pub use llm::Llm;
+pub use origin::Origin;
+#[allow(unused_imports, reason = "the build script has no use for its name")]
+pub use origin::UrlMistake;
 
 use super::Scheme;
 use super::prompt::Prompt;
@@ -49,6 +57,10 @@ pub struct Node {
 /// What a node does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Kind {
+    /// It turns a text into a vector.
+    Embedder(Embedder),
+    /// It calls an API.
+    HttpCall(Box<HttpCall>),
     /// It calls a language model.
     Llm(Llm),
 }

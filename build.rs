@@ -18,13 +18,12 @@ mod prompts;
 #[allow(dead_code, reason = "some of it is for keys")]
 #[path = "src/key/scheme.rs"]
 mod scheme;
-#[path = "src/template.rs"]
+#[allow(dead_code, reason = "some of it is for rendering")]
+#[path = "src/template/mod.rs"]
 mod template;
 #[allow(dead_code, reason = "some of it is for the Worker")]
 #[path = "src/transform/compile/mod.rs"]
 mod transform;
-#[path = "src/definition/variables.rs"]
-mod variables;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");

@@ -9,12 +9,7 @@ mod compile;
 mod model;
 mod prompt;
 #[cfg(test)]
-mod prompts;
-#[cfg(test)]
-mod variables;
-
-#[cfg(test)]
-pub(crate) use variables::required_parameters;
+pub(crate) mod prompts;
 
 use crate::key::Scheme;
 use crate::transform;
@@ -24,4 +19,4 @@ pub use model::{
     FlowNode, Given, HttpCall, Kind, Llm, Method, Node, Origin, PayloadType, ResponseType, Setting,
     Template, Trigger, UrlMistake, Workflow, header_mistake,
 };
-pub use prompt::{Message, Prompt, Role};
+pub use prompt::{Content, Detail, Message, Part, Prompt, Role};

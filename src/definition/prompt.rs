@@ -12,14 +12,73 @@ pub struct Prompt {
 }
 
 /// A message of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// A Jinja template, or for a static message a text.
-    pub content: String,
-    /// Sent as it is written.
+    /// What is said.
+    pub content: Content,
+    /// Whether texts are sent as they are written. URLs of images are templates all the same.
     pub is_static: bool,
+    /// The tools that an assistant called, as JSON. Sent as it is written.
+    pub tool_calls: Option<String>,
+    /// The call that a tool answers.
+    pub tool_call_id: Option<String>,
+    /// The name of who speaks.
+    pub name: Option<String>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// A Jinja template, or for a static message a text.
+    Text(String),
+    /// Texts and images. A single text is sent as such.
+    Parts(Vec<Part>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// A template, or in a static message a text.
+    Text(String),
+    /// A picture.
+    Image {
+        /// A template, of variables that are strings.
+        url: String,
+        /// How closely the model looks.
+        detail: Detail,
+    },
+}
+
+/// How closely a model looks at a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// The default.
+    #[default]
+    Auto,
+    /// In full.
+    High,
+    /// A small version.
+    Low,
+}
+
+impl Detail {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::High => "high",
+            Self::Low => "low",
+        }
+    }
 }
 
 /// Who speaks in a message.
@@ -33,6 +92,8 @@ pub enum Role {
     System,
     /// The model.
     Assistant,
+    /// The answer of a tool.
+    Tool,
 }
 
 impl Role {
@@ -42,6 +103,7 @@ impl Role {
             Self::User => "user",
             Self::System => "system",
             Self::Assistant => "assistant",
+            Self::Tool => "tool",
         }
     }
 }

@@ -138,11 +138,7 @@ fn fingerprint(node_type: &str, llm: &Llm, url: &str) -> String {
         if messages.len() > 1 {
             messages.push(',');
         }
-        messages.push_str("{\"content\":");
-        write_string(&mut messages, &message.content);
-        messages.push_str(",\"role\":");
-        write_string(&mut messages, message.role.as_str());
-        messages.push_str(if message.is_static { ",\"static\":true}" } else { "}" });
+        prompt::describe(message, &mut messages);
     }
     messages.push(']');
     let mut text = String::from("{\"type\":");
@@ -219,7 +215,7 @@ mod tests {
     use futures_executor::block_on;
 
     use super::*;
-    use crate::definition::{Connection, Message, Prompt, Role};
+    use crate::definition::{Connection, Content, Message, Prompt, Role};
 
     #[test]
     fn the_output_has_the_content_in_python_spelling() {
@@ -273,8 +269,8 @@ mod tests {
             prompt: Prompt {
                 messages: vec![Message {
                     role: Role::System,
-                    content: "Say {{ text }}".to_owned(),
-                    is_static: false,
+                    content: Content::Text("Say {{ text }}".to_owned()),
+                    ..Message::default()
                 }],
                 required: vec!["text".to_owned()],
             },
@@ -328,7 +324,7 @@ mod tests {
         );
         let changes: [fn(&mut Llm); 8] = [
             |llm| llm.model.push('x'),
-            |llm| llm.prompt.messages[0].content.push('x'),
+            |llm| llm.prompt.messages[0].content = Content::Text("Say {{ text }}x".to_owned()),
             |llm| llm.prompt.messages[0].role = Role::User,
             |llm| llm.prompt.messages[0].is_static = true,
             |llm| llm.temperature = None,

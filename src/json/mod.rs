@@ -6,9 +6,11 @@
 //! what keys are made from, so an input never passes through a representation that would change it
 //! (`serde_json::Value` folds big integers into doubles and drops duplicates).
 
+mod compare;
 mod decimal;
 mod order;
 mod parse;
+mod printed;
 mod python;
 mod scan;
 mod string;
@@ -19,7 +21,9 @@ use order::{Arrangement, Member, Wanted, arrange};
 use scan::{Stop, run_end};
 use tape::{Extent, Tape};
 
+pub use compare::Relation;
 pub use parse::{Dialect, ParseError, ParseErrorKind};
+pub use printed::Unprintable;
 pub use python::{dumps, repr};
 pub use string::{Str, write_string};
 pub use write::{Order, Refusal, RefusalKind, Spelling, Writer, spell, spell_without};

@@ -34,7 +34,7 @@ pub(super) fn float_repr(text: &str) -> Cow<'_, str> {
 }
 
 /// The double nearest to a JSON number, or a non-finite one.
-fn double(text: &str) -> Result<f64, ParseFloatError> {
+pub(super) fn double(text: &str) -> Result<f64, ParseFloatError> {
     // Rust stops reading an exponent after 65535, which as many zeros before it can take back.
     const LONG: usize = 4;
     let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);

@@ -39,6 +39,20 @@ impl Transformer {
         Ok(out)
     }
 
+    /// The one thing that the path finds, as JSON text; the data itself where there is no path. The
+    /// selector is not applied.
+    pub fn find_one(&self, data: Value<'_>) -> Result<String, TransformError> {
+        let Some(path) = &self.path else { return Ok(data.raw().to_owned()) };
+        let mut out = String::new();
+        match found(path, data, &mut 0)?.as_slice() {
+            [node] => write_node(&mut out, node)?,
+            nodes => {
+                return Err(TransformError::NotOne { path: path.text.clone(), count: nodes.len() });
+            }
+        }
+        Ok(out)
+    }
+
     /// Appends what the selector makes of data.
     fn select(
         &self,
@@ -214,6 +228,17 @@ mod tests {
         assert_eq!(found("b.*", data).unwrap(), "2");
         assert_eq!(found("b.x", data).unwrap(), "2");
         assert_eq!(found("b", data).unwrap(), r#"{"x" : 1,"x":2}"#);
+    }
+
+    #[test]
+    fn one_thing_is_told_from_none_from_null_and_from_a_list() {
+        let data = Document::parse(r#"{"n":null,"l":[1,2]}"#, Dialect::PYTHON).unwrap();
+        let one = |path| Transformer::compile(Some(path), None).unwrap().find_one(data.root());
+        assert_eq!(one("$.n").unwrap(), "null");
+        assert_eq!(one("$.l").unwrap(), "[1,2]");
+        for (path, count) in [("$.x", 0), ("$.l[*]", 2)] {
+            assert_eq!(one(path), Err(TransformError::NotOne { path: path.to_owned(), count }));
+        }
     }
 
     #[test]

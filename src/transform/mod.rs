@@ -13,6 +13,8 @@ mod compile;
 mod find;
 
 pub use apply::apply_mapping;
+#[cfg(test)]
+pub(crate) use compile::is_rooted;
 pub use compile::{CompileError, Mistake, Transformer};
 pub use find::Problem;
 
@@ -27,6 +29,14 @@ pub enum TransformError {
         path: String,
         /// What fails.
         problem: Problem,
+    },
+    /// A path that has to find one thing finds none, or more.
+    #[error("the path `{path}` finds {count} values in this data, and there has to be one")]
+    NotOne {
+        /// As it was given.
+        path: String,
+        /// How many.
+        count: usize,
     },
     /// A selector is applied to something other than an object or an array.
     #[error("a selector needs an object or an array to select from, and there is {0}")]

@@ -125,7 +125,7 @@ fn strip(text: &str) -> &str {
 }
 
 /// Whether a text has the shape of a path: `$` or `@`, and then nothing or something that follows.
-fn is_rooted(text: &str) -> bool {
+pub(crate) fn is_rooted(text: &str) -> bool {
     text.strip_prefix(['$', '@'])
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

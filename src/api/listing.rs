@@ -60,6 +60,7 @@ fn model(node: &Node) -> Option<&str> {
         Kind::Embedder(embedder) => Some(&embedder.model),
         Kind::HttpCall(_) => None,
         Kind::Llm(llm) => Some(&llm.model),
+        Kind::Choice(_) => None,
     }
 }
 
@@ -68,7 +69,7 @@ fn inputs(node: &Node) -> Vec<&str> {
     match &node.kind {
         Kind::Embedder(_) => vec!["query"],
         Kind::HttpCall(call) if call.url.is_none() => vec!["url"],
-        Kind::HttpCall(_) => Vec::new(),
+        Kind::Choice(_) | Kind::HttpCall(_) => Vec::new(),
         Kind::Llm(llm) => llm.prompt.required.iter().map(String::as_str).collect(),
     }
 }

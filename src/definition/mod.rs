@@ -5,7 +5,7 @@
 //! the Worker reads only that JSON.
 
 #[cfg(test)]
-mod compile;
+pub(crate) mod compile;
 mod model;
 mod prompt;
 #[cfg(test)]
@@ -15,8 +15,9 @@ use crate::key::Scheme;
 use crate::transform;
 
 pub use model::{
-    Behavior, CachingConfig, Connection, Definitions, Depend, Embedder, ErrorHandling, Flow,
-    FlowNode, Given, HttpCall, Kind, Llm, Method, Node, Origin, PayloadType, ResponseType, Setting,
-    Template, Trigger, UrlMistake, Workflow, header_mistake,
+    Behavior, CachingConfig, Choice, ChoiceOption, Comparison, Condition, Connection, Definitions,
+    Depend, Embedder, ErrorHandling, Flow, FlowNode, Given, HitPolicy, HttpCall, Kind, Llm, Method,
+    Node, Operand, Origin, PayloadType, ResponseType, Setting, Template, Test, Trigger, UrlMistake,
+    Workflow, header_mistake,
 };
 pub use prompt::{Content, Detail, Message, Part, Prompt, Role};

@@ -3,7 +3,7 @@
 use super::embedder::{self, Embeddings};
 use super::http_call::{self, Target};
 use super::llm::{self, Provider};
-use super::{Execution, Node, NodeError};
+use super::{Execution, Node, NodeError, choice};
 use crate::definition::{self, CachingConfig, Depend, ErrorHandling, Kind, Setting};
 use crate::http::HttpClient;
 use crate::json::Value;
@@ -18,6 +18,7 @@ enum Needs {
     Embedder(Box<Embeddings>),
     HttpCall(Box<Target>),
     Llm(Box<Provider>),
+    Nothing,
 }
 
 impl Resolved {
@@ -35,6 +36,7 @@ impl Resolved {
                 Needs::HttpCall(Box::new(Target::new(&node.node_type, call, resolve)?))
             }
             Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, resolve)?)),
+            Kind::Choice(_) => Needs::Nothing,
         }))
     }
 }
@@ -68,11 +70,13 @@ impl<H: HttpClient> Node for Defined<'_, H> {
     }
 
     fn definition(&self) -> Option<&str> {
-        Some(match &self.resolved.0 {
-            Needs::Embedder(embeddings) => embeddings.fingerprint(),
-            Needs::HttpCall(target) => target.fingerprint(),
-            Needs::Llm(provider) => provider.fingerprint(),
-        })
+        match (&self.definition.kind, &self.resolved.0) {
+            (Kind::Choice(choice), _) => Some(&choice.fingerprint),
+            (_, Needs::Embedder(embeddings)) => Some(embeddings.fingerprint()),
+            (_, Needs::HttpCall(target)) => Some(target.fingerprint()),
+            (_, Needs::Llm(provider)) => Some(provider.fingerprint()),
+            (_, Needs::Nothing) => None,
+        }
     }
 
     fn error_handling(&self) -> ErrorHandling {
@@ -101,6 +105,7 @@ impl<H: HttpClient> Node for Defined<'_, H> {
         kwargs: Option<Value<'_>>,
     ) -> Result<Option<String>, NodeError> {
         match (&self.definition.kind, &self.resolved.0) {
+            (Kind::Choice(_), _) => Ok(None),
             (Kind::HttpCall(call), Needs::HttpCall(target)) => {
                 http_call::validate(call, target, input).map(Some)
             }
@@ -112,6 +117,7 @@ impl<H: HttpClient> Node for Defined<'_, H> {
 
     async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError> {
         match (&self.definition.kind, &self.resolved.0) {
+            (Kind::Choice(choice), _) => choice::execute(choice, execution),
             (Kind::Embedder(_), Needs::Embedder(embeddings)) => {
                 embedder::execute(embeddings, self.http, execution).await
             }

@@ -1,8 +1,8 @@
 //! What a node of a flow gets from the nodes before it, in Dynamiq's form.
 
-use super::NodeError;
-use crate::definition::{Behavior, Depend, Trigger};
-use crate::json::{Dialect, Document, write_string};
+use super::{NodeError, condition};
+use crate::definition::{Behavior, Condition, Depend, Trigger};
+use crate::json::{Dialect, Document, Value, write_string};
 
 /// A node of a flow that is done.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,9 @@ pub(super) fn check(depends: &[Depend], completed: &[Completed<'_>]) -> Result<(
             }
             (_, Trigger::Success, _) => {}
         }
+        if let Some(condition) = &depend.condition {
+            check_condition(done, condition)?;
+        }
         if let Some(option) = &depend.option {
             check_option(done, option)?;
         }
@@ -102,26 +105,51 @@ pub(super) fn check(depends: &[Depend], completed: &[Completed<'_>]) -> Result<(
     Ok(())
 }
 
+/// Whether a condition holds for a result. Where that cannot be said, the node fails.
+fn check_condition(done: &Completed<'_>, condition: &Condition) -> Result<(), NodeError> {
+    let id = done.node_id;
+    let failed = |error| NodeError::Validation(format!("Dependency {id}: {error}"));
+    let result = done.to_json(true);
+    let result = super::lifecycle::parse_made(&result)?;
+    if condition::holds(condition, result.root()).map_err(failed)? {
+        return Ok(());
+    }
+    let message = format!("Dependency {id}: its result does not meet the condition");
+    Err(NodeError::Skipped { type_name: "NodeConditionFailedException", message })
+}
+
 /// Whether a choice has taken this option. An output that says nothing of it lets the node run.
 fn check_option(done: &Completed<'_>, option: &str) -> Result<(), NodeError> {
+    let id = done.node_id;
     let output = done.result.as_deref().unwrap_or("null");
     let Ok(output) = Document::parse(output, Dialect::PYTHON) else { return Ok(()) };
-    let status = output.root().get(option).and_then(|result| result.get("status")?.as_str());
+    let Some(result) = output.root().get(option).filter(|result| !result.is_null()) else {
+        return Ok(());
+    };
+    let status = result.get("status").and_then(Value::as_str);
     let (type_name, what) = match status {
+        Some(status) if status.is("success") => return Ok(()),
         Some(status) if status.is("failure") => ("NodeConditionFailedException", "result is false"),
         Some(status) if status.is("skip") => ("NodeConditionSkippedException", "skipped"),
-        _ => return Ok(()),
+        _ => {
+            let message =
+                format!("Dependency {id} option {option}: there is no result of a choice");
+            return Err(NodeError::Validation(message));
+        }
     };
-    let message = format!("Dependency {} option {option}: {what}", done.node_id);
+    let message = format!("Dependency {id} option {option}: {what}");
     Err(NodeError::Skipped { type_name, message })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::{Comparison, Operand, Test};
+    use crate::transform::Transformer;
 
     fn depend(trigger: Trigger, option: Option<&str>) -> [Depend; 1] {
-        [Depend { node: "A".to_owned(), option: option.map(str::to_owned), trigger }]
+        let option = option.map(str::to_owned);
+        [Depend { node: "A".to_owned(), option, condition: None, trigger }]
     }
 
     fn checked(
@@ -186,6 +214,56 @@ mod tests {
             checked("x").unwrap_err(),
             ("NodeConditionSkippedException", "Dependency A option x: skipped".to_owned())
         );
+    }
+
+    #[test]
+    fn an_option_without_the_result_of_a_choice_fails_the_node() {
+        for output in [r#"{"yes": {}}"#, r#"{"yes": {"status": "done"}}"#, r#"{"yes": true}"#] {
+            let depends = depend(Trigger::Success, Some("yes"));
+            let (type_name, message) = checked(&depends, Ok(output), Behavior::Raise).unwrap_err();
+            assert_eq!(type_name, "ValidationError");
+            assert_eq!(message, "Dependency A option yes: there is no result of a choice");
+        }
+    }
+
+    #[test]
+    fn a_condition_looks_at_the_result_after_the_status_and_before_the_option() {
+        let checked = |path: &str, comparison, value: &str, result, behavior| {
+            let test = Test::Compare(comparison, Operand::Value(value.to_owned()));
+            let variable = Transformer::compile(Some(path), None).unwrap();
+            let [mut depend] = depend(Trigger::Success, Some("no"));
+            depend.condition = Some(Condition { variable, is_not: false, test });
+            checked(&[depend], result, behavior).unwrap_err()
+        };
+        let output = r#"{"no": {"status": "failure"}, "n": 1}"#;
+        let (equals, less) = (Comparison::Equals, Comparison::LessThan);
+        for (path, value, result, behavior, expected) in [
+            (
+                "$.output.n",
+                "2",
+                Ok(output),
+                Behavior::Raise,
+                "its result does not meet the condition",
+            ),
+            ("$.output.n", "1.0", Ok(output), Behavior::Raise, "option no: result is false"),
+            ("$.status", "\"success\"", failed(), Behavior::Raise, "failed"),
+            (
+                "$.status",
+                "\"success\"",
+                failed(),
+                Behavior::Return,
+                "its result does not meet the condition",
+            ),
+        ] {
+            let (_, message) = checked(path, equals, value, result, behavior);
+            assert!(
+                message.starts_with("Dependency A") && message.ends_with(expected),
+                "{message}"
+            );
+        }
+        let (type_name, message) = checked("$.output.x", less, "1", Ok(output), Behavior::Raise);
+        assert_eq!(type_name, "ValidationError", "the node fails, and is not skipped");
+        assert!(message.starts_with("Dependency A: a condition cannot be evaluated"), "{message}");
     }
 
     #[test]

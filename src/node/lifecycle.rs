@@ -245,7 +245,7 @@ fn on_value<E: Into<NodeError>>(
 }
 
 /// Parses what was put together from values: outputs among them may hold what only Python writes.
-fn parse_made(text: &str) -> Result<Document<'_>, NodeError> {
+pub(super) fn parse_made(text: &str) -> Result<Document<'_>, NodeError> {
     Document::parse(text, Dialect::PYTHON).map_err(|error| {
         NodeError::Transform(format!("the transformed data cannot be used: {error}"))
     })

@@ -1,6 +1,8 @@
 //! Nodes: what can be run, and the order of a run.
 
 mod callbacks;
+mod choice;
+mod condition;
 mod defined;
 mod dependencies;
 mod embedder;

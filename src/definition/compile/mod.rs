@@ -3,6 +3,8 @@
 //! Runs when the Worker is built. A field or a type that the edge does not know is a mistake: a
 //! definition means the same here as in Dynamiq, or it is refused.
 
+mod choice;
+pub(crate) mod conditions;
 mod connections;
 mod embedder;
 mod flows;
@@ -97,7 +99,9 @@ impl Compiler {
             let mut add = |location, reason| mistakes.add(location, reason);
             prompts.insert(id.clone(), raw.compile(id, &mut add));
         }
-        let scope = nodes::Scope { connections: &connections, prompts: &prompts };
+        let options = nodes::options(&file.nodes);
+        let scope =
+            nodes::Scope { connections: &connections, prompts: &prompts, options: &options };
         // Where the nodes of this file come to lie among all.
         let mut places = BTreeMap::new();
         for (id, raw) in file.nodes {
@@ -517,6 +521,128 @@ workflows: {w: {flow: f}}
             ["big=9007199254740993", "list=[1.0, \"x\", null]", "nested={\"y\": true}"]
         );
         assert!(!b.input_transformer.is_identity() && b.output_transformer.is_identity());
+    }
+
+    const CHOICE: &str = "\
+nodes:
+  c:
+    type: dynamiq.nodes.operators.Choice
+    options:
+      - id: a
+        condition: {variable: $.x, operator: string-equals-path, value: $.y}
+      - id: b
+        condition:
+          operator: or
+          operands: [{operator: numeric-less-than, value: 1}]
+  d:
+    type: dynamiq.nodes.operators.Choice
+    depends: [{node: c, option: a}]
+";
+
+    #[test]
+    fn mistakes_in_choices_and_conditions_are_named_where_they_are() {
+        assert!(compile(&[("a.yaml", CHOICE)]).is_ok());
+        let a = "node `c`: option `a`";
+        for (old, new, place, reason) in [
+            (
+                "string-equals-path",
+                "string-like",
+                "6:46",
+                &*format!("{a}: condition: there is no operator `string-like`"),
+            ),
+            (
+                "string-equals-path",
+                "string-contains-path",
+                "6:46",
+                "there is no operator `string-contains-path`",
+            ),
+            (
+                "string-equals-path",
+                "boolean-less-than",
+                "6:46",
+                "there is no operator `boolean-less-than`",
+            ),
+            (
+                "string-equals-path",
+                "string-regexp",
+                "6:46",
+                "cannot run the operator `string-regexp`",
+            ),
+            (
+                "operator: string-equals-path, ",
+                "",
+                "6:20",
+                "condition: the field `operator` is missing",
+            ),
+            ("$.x", "$.x!", "6:31", "condition: variable: `$.x!` cannot be used"),
+            ("$.y", "$.y!", "6:20", "condition: value: `$.y!` cannot be used"),
+            (
+                "$.y",
+                "y",
+                "6:20",
+                "the operator `string-equals-path` needs a path such as $.name as value",
+            ),
+            ("$.y", "[$.y]", "6:20", "needs a path such as $.name as value"),
+            (
+                "          operands: [{operator: numeric-less-than, value: 1}]\n",
+                "",
+                "9:11",
+                "the operator `or` needs the field `operands`",
+            ),
+            (
+                "operator: numeric-less-than",
+                "operator: numeric",
+                "10:33",
+                "condition: operand: there is no operator `numeric`",
+            ),
+            ("variable: $.x", "path: $.x", "6:21", "unknown field `path`"),
+            ("id: b", "name: b", "7:9", "node `c`: an option has to have an id"),
+            ("id: b", "id: ''", "7:9", "node `c`: an option has to have an id"),
+            ("id: b", "id: a", "7:9", &format!("{a} is there twice")),
+            (
+                "option: a",
+                "option: x",
+                "13:15",
+                "node `d`: it depends on `c`, which has no option `x`",
+            ),
+            (
+                "node: c, option: a",
+                "node: d, option: a",
+                "13:15",
+                "node `d`: it depends on `d`, which has no option `a`",
+            ),
+            (
+                "option: a",
+                "option: a, trigger: failure",
+                "13:15",
+                "a node that fails takes no option",
+            ),
+            (
+                "option: a",
+                "condition: {operator: or}",
+                "13:36",
+                "node `d`: it depends on `c`: condition: the operator `or` needs",
+            ),
+            ("    options:", "    hit_policy: any\n    options:", "4:17", "any"),
+            (
+                "    options:",
+                "    model: m\n    options:",
+                "4:12",
+                "dynamiq.nodes.operators.Choice has no field `model`",
+            ),
+        ] {
+            assert!(CHOICE.contains(old), "{old}");
+            let mistakes = compile(&[("a.yaml", &CHOICE.replacen(old, new, 1))]).expect_err(new);
+            let mistake = mistakes.first().unwrap();
+            assert!(mistake.contains(&format!("a.yaml:{place}: ")), "{mistake} {new}");
+            assert!(mistake.contains(reason), "{mistake}");
+        }
+        let deep = (0..16).fold("{operator: or, operands: []}".to_owned(), |inner, _| {
+            format!("{{operator: and, operands: [{inner}]}}")
+        });
+        let deep = CHOICE.replace("{operator: numeric-less-than, value: 1}", &deep);
+        let mistakes = compile(&[("a.yaml", &deep)]).unwrap_err();
+        assert!(mistakes[0].contains("operands nest deeper than 16 levels"), "{mistakes:?}");
     }
 
     #[test]

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
-use super::super::model::{Depend, ErrorHandling, Kind, Node};
+use super::super::model::{Depend, ErrorHandling, Kind, Node, Trigger};
 use super::super::prompt::Prompt;
 use super::super::transform::Transformer;
 use super::connections::Connections;
 use super::yaml::{Constant, RawDepend, RawNode, RawTransformer};
-use super::{Mistakes, embedder, http_call, llm};
+use super::{Mistakes, choice, embedder, http_call, llm};
 
 /// How the nodes of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<Kind>;
 
 /// The types that the edge knows.
-pub(super) const NODE_TYPES: [(&str, Compile); 3] = [
+pub(super) const NODE_TYPES: [(&str, Compile); 4] = [
     ("dynamiq.nodes.embedders.OpenAITextEmbedder", embedder::openai),
     ("dynamiq.nodes.llms.OpenAI", llm::compile),
+    ("dynamiq.nodes.operators.Choice", choice::compile),
     ("dynamiq.nodes.tools.HttpApiCall", http_call::compile),
 ];
 
@@ -25,6 +26,17 @@ pub(super) const NODE_TYPES: [(&str, Compile); 3] = [
 pub(super) struct Scope<'a> {
     pub connections: &'a Connections,
     pub prompts: &'a BTreeMap<String, Option<Prompt>>,
+    /// The options of the choices, by the ids of the nodes.
+    pub options: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// The options that nodes may wait for.
+pub(super) fn options(nodes: &BTreeMap<String, RawNode>) -> BTreeMap<String, Vec<String>> {
+    let ids = |raw: &RawNode| {
+        let options = raw.options.iter().flat_map(|options| &options.value);
+        options.filter_map(|option| option.value.id.clone()).collect()
+    };
+    nodes.iter().map(|(id, raw)| (id.clone(), ids(raw))).collect()
 }
 
 /// The node of that id.
@@ -38,7 +50,7 @@ pub(super) fn compile(
         NODE_TYPES.into_iter().find(|(name, _)| *name == raw.r#type.value)?;
     let kind = compile(mistakes, scope, id, &mut raw);
     mistakes.refuse_left_over(&format!("node `{id}`"), type_name, raw.left_over());
-    let depends = mistakes.depends(id, raw.depends);
+    let depends = mistakes.depends(scope, id, raw.depends);
     let mut transformer = |field, raw| mistakes.transformer(&format!("node `{id}`: {field}"), raw);
     let input_transformer = transformer("input_transformer", raw.input_transformer);
     let output_transformer = transformer("output_transformer", raw.output_transformer);
@@ -75,14 +87,31 @@ impl Mistakes<'_> {
     }
 
     /// What a node depends on. Whether its flow has it is for the flow to say.
-    fn depends(&mut self, id: &str, raw: Vec<Spanned<RawDepend>>) -> Vec<Depend> {
+    fn depends(
+        &mut self,
+        scope: &Scope<'_>,
+        id: &str,
+        raw: Vec<Spanned<RawDepend>>,
+    ) -> Vec<Depend> {
         let mut depends: Vec<Depend> = Vec::new();
         for Spanned { value, referenced, .. } in raw {
-            if depends.iter().any(|depend| depend.node == value.node) {
-                self.add(referenced, format!("node `{id}`: it depends on `{}` twice", value.node));
+            let RawDepend { node, option, condition, trigger } = value;
+            let what = format!("node `{id}`: it depends on `{node}`");
+            if depends.iter().any(|depend| depend.node == node) {
+                self.add(referenced, format!("{what} twice"));
             }
-            let RawDepend { node, option, trigger } = value;
-            depends.push(Depend { node, option, trigger });
+            let option = option.filter(|option| !option.is_empty());
+            if let (Some(option), Some(known)) = (&option, scope.options.get(&node))
+                && !known.contains(option)
+            {
+                self.add(referenced, format!("{what}, which has no option `{option}`"));
+            }
+            if option.is_some() && trigger == Trigger::Failure {
+                let reason = "a node that fails takes no option; leave out `option` or `trigger`";
+                self.add(referenced, format!("{what}: {reason}"));
+            }
+            let condition = condition.and_then(|condition| self.condition(&what, condition));
+            depends.push(Depend { node, option, condition, trigger });
         }
         depends
     }

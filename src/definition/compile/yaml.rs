@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::super::model::{CachingConfig, ErrorHandling, PayloadType, ResponseType, Trigger};
+use super::super::model::{
+    CachingConfig, ErrorHandling, HitPolicy, PayloadType, ResponseType, Trigger,
+};
 use super::super::prompts::RawPrompt;
 
 /// The types alone; everything else is passed over.
@@ -99,6 +101,8 @@ by_type!(RawNode {
     timeout: f64,
     allowed_origins: Vec<String>,
     max_response_bytes: u32,
+    options: Vec<Spanned<RawOption>>,
+    hit_policy: HitPolicy,
 });
 
 #[derive(Deserialize)]
@@ -106,8 +110,30 @@ by_type!(RawNode {
 pub struct RawDepend {
     pub node: String,
     pub option: Option<String>,
+    pub condition: Option<Spanned<RawCondition>>,
     #[serde(default)]
     pub trigger: Trigger,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawOption {
+    pub id: Option<String>,
+    #[serde(rename = "name")]
+    pub _name: Option<String>,
+    pub condition: Option<Spanned<RawCondition>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawCondition {
+    pub variable: Option<Spanned<String>>,
+    pub operator: Option<Spanned<String>>,
+    #[serde(default)]
+    pub value: Constant,
+    #[serde(default)]
+    pub is_not: bool,
+    pub operands: Option<Vec<Spanned<RawCondition>>>,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +210,12 @@ impl<'de> Deserialize<'de> for Constant {
     }
 }
 
+impl Default for Constant {
+    fn default() -> Self {
+        Self("null".to_owned())
+    }
+}
+
 struct ToJson;
 
 impl<'de> Visitor<'de> for ToJson {
@@ -194,7 +226,7 @@ impl<'de> Visitor<'de> for ToJson {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Constant, E> {
-        Ok(Constant("null".to_owned()))
+        Ok(Constant::default())
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Constant, E> {

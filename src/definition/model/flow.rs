@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Condition;
+
 /// A flow that can be run under an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workflow {
@@ -38,6 +40,8 @@ pub struct Depend {
     pub node: String,
     /// The option that the other node, a choice, has to have taken.
     pub option: Option<String>,
+    /// What has to hold for its result.
+    pub condition: Option<Condition>,
     /// What has to have come of it.
     pub trigger: Trigger,
 }

@@ -1,5 +1,7 @@
 //! Definitions in the form in which the Worker carries them.
 
+mod choice;
+mod condition;
 mod embedder;
 mod flow;
 mod http_call;
@@ -8,6 +10,8 @@ mod origin;
 
 use serde::{Deserialize, Serialize};
 
+pub use choice::{Choice, ChoiceOption, HitPolicy};
+pub use condition::{Comparison, Condition, Operand, Test};
 pub use embedder::Embedder;
 pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
 pub use http_call::{Given, HttpCall, Method, PayloadType, ResponseType, Template, header_mistake};
@@ -63,6 +67,8 @@ pub enum Kind {
     HttpCall(Box<HttpCall>),
     /// It calls a language model.
     Llm(Llm),
+    /// It chooses what runs after it.
+    Choice(Choice),
 }
 
 /// Dynamiq's `CachingConfig`: whether the node opts in; and how its keys are made.

@@ -76,6 +76,7 @@
 //! # }).unwrap();
 //! ```
 
+pub mod ai;
 pub mod api;
 pub mod cache;
 pub mod clock;

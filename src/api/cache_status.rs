@@ -74,6 +74,7 @@ mod tests {
             (miss(timeout, None), "edgememo; fwd=miss; detail=redis-timeout"),
             (miss(None, Some(NotStored::TtlZero)), "edgememo; fwd=miss; detail=ttl-zero"),
             (miss(None, Some(NotStored::Failed)), "edgememo; fwd=miss"),
+            (miss(None, Some(NotStored::FallenBack)), "edgememo; fwd=miss; detail=fallback"),
             (CacheReport::NotReached, "edgememo; fwd=bypass"),
             (CacheReport::NoCacheConfig, "edgememo; fwd=bypass; detail=no-cache-config"),
             (CacheReport::CachingDisabled, "edgememo; fwd=bypass; detail=caching-disabled"),

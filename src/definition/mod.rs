@@ -15,9 +15,9 @@ use crate::key::Scheme;
 use crate::transform;
 
 pub use model::{
-    Behavior, CachingConfig, Choice, ChoiceOption, Comparison, Condition, Connection, Definitions,
-    Depend, Embedder, ErrorHandling, Flow, FlowNode, Given, HitPolicy, HttpCall, Kind, Llm, Method,
-    Node, Operand, Origin, PayloadType, ResponseType, Setting, Template, Test, Trigger, UrlMistake,
-    Workflow, header_mistake,
+    Api, Behavior, CachingConfig, Choice, ChoiceOption, Comparison, Condition, Connection,
+    Definitions, Depend, Embedder, ErrorHandling, Fallback, FallbackTrigger, Flow, FlowNode, Given,
+    HitPolicy, HttpCall, Kind, Llm, Method, Node, Operand, Origin, PayloadType, ResponseType,
+    Setting, Template, Test, Trigger, UrlMistake, Wire, Workflow, header_mistake,
 };
 pub use prompt::{Content, Detail, Message, Part, Prompt, Role};

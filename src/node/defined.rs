@@ -4,6 +4,7 @@ use super::embedder::{self, Embeddings};
 use super::http_call::{self, Target};
 use super::llm::{self, Provider};
 use super::{Execution, Node, NodeError, choice};
+use crate::ai::Ai;
 use crate::definition::{self, CachingConfig, Depend, ErrorHandling, Kind, Setting};
 use crate::http::HttpClient;
 use crate::json::Value;
@@ -35,7 +36,7 @@ impl Resolved {
             Kind::HttpCall(call) => {
                 Needs::HttpCall(Box::new(Target::new(&node.node_type, call, resolve)?))
             }
-            Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, resolve)?)),
+            Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, &env)?)),
             Kind::Choice(_) => Needs::Nothing,
         }))
     }
@@ -43,20 +44,21 @@ impl Resolved {
 
 /// A node as it is defined.
 #[derive(Debug)]
-pub struct Defined<'a, H> {
+pub struct Defined<'a, O> {
     definition: &'a definition::Node,
     resolved: &'a Resolved,
-    http: &'a H,
+    outside: &'a O,
 }
 
-impl<'a, H: HttpClient> Defined<'a, H> {
-    /// A node with what it needs, which has to have been found for this definition.
-    pub fn new(definition: &'a definition::Node, resolved: &'a Resolved, http: &'a H) -> Self {
-        Self { definition, resolved, http }
+impl<'a, O: HttpClient + Ai> Defined<'a, O> {
+    /// A node with what it needs, which has to have been found for this definition, and with who
+    /// carries its requests.
+    pub fn new(definition: &'a definition::Node, resolved: &'a Resolved, outside: &'a O) -> Self {
+        Self { definition, resolved, outside }
     }
 }
 
-impl<H: HttpClient> Node for Defined<'_, H> {
+impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     fn id(&self) -> &str {
         &self.definition.id
     }
@@ -99,6 +101,16 @@ impl<H: HttpClient> Node for Defined<'_, H> {
         Some(&self.definition.output_transformer)
     }
 
+    fn fallback(&self, error: &NodeError) -> Option<impl Node> {
+        let (Kind::Llm(llm), Needs::Llm(provider)) = (&self.definition.kind, &self.resolved.0)
+        else {
+            return None;
+        };
+        let (fallback, resolved) = llm.fallback.as_deref().zip(provider.fallback())?;
+        llm::is_trigger(&fallback.triggers, error)
+            .then(|| Defined::new(&fallback.node, resolved, self.outside))
+    }
+
     fn validate(
         &self,
         input: Value<'_>,
@@ -119,13 +131,13 @@ impl<H: HttpClient> Node for Defined<'_, H> {
         match (&self.definition.kind, &self.resolved.0) {
             (Kind::Choice(choice), _) => choice::execute(choice, execution),
             (Kind::Embedder(_), Needs::Embedder(embeddings)) => {
-                embedder::execute(embeddings, self.http, execution).await
+                embedder::execute(embeddings, self.outside, execution).await
             }
             (Kind::HttpCall(call), Needs::HttpCall(target)) => {
-                http_call::execute(call, target, self.http, execution).await
+                http_call::execute(call, target, self.outside, execution).await
             }
             (Kind::Llm(llm), Needs::Llm(provider)) => {
-                llm::execute(llm, provider, self.http, execution).await
+                llm::execute(llm, provider, self.outside, execution).await
             }
             _ => Err(mismatch()),
         }

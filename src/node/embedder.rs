@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{Execution, NodeError};
+use super::{Execution, NodeError, failure};
 use crate::definition::{Embedder, Setting};
-use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
+use crate::http::{Headers, HttpClient, Request, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, repr, write_string};
 
 /// Largest answer that is read from a provider.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// How much of a provider's error message is passed on.
-const MAX_MESSAGE_CHARS: usize = 300;
 
 /// Where a node sends its texts.
 #[derive(Debug)]
@@ -32,7 +30,8 @@ impl Embeddings {
         resolve: impl Fn(&Setting) -> Result<String, String>,
     ) -> Result<Self, String> {
         let url = resolve(&embedder.connection.url)?.trim_end_matches('/').to_owned();
-        let api_key = Secret::new(resolve(&embedder.connection.api_key)?);
+        let api_key = embedder.connection.api_key.as_ref().map(resolve).transpose()?;
+        let api_key = Secret::new(api_key.unwrap_or_default());
         let mut before = String::from("{\"model\":");
         write_string(&mut before, &embedder.model);
         before.push_str(",\"input\":[");
@@ -58,35 +57,6 @@ impl Embeddings {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
-
-    /// What a provider's refusal says, shortened and without the key.
-    fn refusal(&self, response: &Response) -> NodeError {
-        let status = response.status;
-        // What a provider says to a wrong key repeats a part of it, in a form of its own.
-        if matches!(status, 401 | 403) {
-            return NodeError::Refused(format!(
-                "the provider refused the key with status {status}: check the connection's api_key"
-            ));
-        }
-        let said = std::str::from_utf8(&response.body).ok().and_then(error_message);
-        let mut message = format!("the provider answered with status {status}");
-        if let Some(said) = said {
-            message.push_str(": ");
-            message.extend(self.api_key.redact(&said).chars().take(MAX_MESSAGE_CHARS));
-        }
-        match status {
-            400 | 404 => NodeError::Refused(message),
-            429 | 503 => NodeError::Busy { message, retry_after: response.retry_after() },
-            _ => NodeError::Upstream(message),
-        }
-    }
-}
-
-/// `error.message` of an error body, OpenAI's shape.
-fn error_message(body: &str) -> Option<String> {
-    let document = Document::parse(body, Dialect::STRICT).ok()?;
-    let message = document.root().get("error")?.get("message")?.as_str()?.to_str()?;
-    Some(message.into_owned())
 }
 
 /// The query alone, which is what is hashed.
@@ -135,15 +105,9 @@ pub(super) async fn execute(
         max_response_bytes: MAX_ANSWER_BYTES,
         wanted: &["retry-after"],
     };
-    let response = http.send(request).await.map_err(|error| {
-        let message = format!("the provider {error}");
-        match error {
-            HttpError::Timeout(_) => NodeError::Timeout(message),
-            HttpError::Unreachable | HttpError::TooLarge(_) => NodeError::Upstream(message),
-        }
-    })?;
+    let response = http.send(request).await.map_err(failure::unanswered)?;
     if response.status != 200 {
-        return Err(embeddings.refusal(&response));
+        return Err(failure::refusal(&embeddings.api_key, &response));
     }
     let embedding = std::str::from_utf8(&response.body).ok().and_then(read_embedding);
     let embedding = embedding.ok_or_else(|| {
@@ -203,7 +167,8 @@ mod tests {
     use futures_executor::block_on;
 
     use super::*;
-    use crate::definition::Connection;
+    use crate::definition::Api;
+    use crate::http::{HttpError, Response};
 
     #[test]
     fn only_the_query_is_hashed() {
@@ -277,9 +242,10 @@ mod tests {
     fn embeddings(dimensions: Option<u32>) -> Embeddings {
         let embedder = Embedder {
             model: "small".to_owned(),
-            connection: Connection {
-                api_key: Setting::Text("CANARY".to_owned()),
+            connection: Api {
+                api_key: Some(Setting::Text("CANARY".to_owned())),
                 url: Setting::Text("https://api.example/v1/".to_owned()),
+                api_version: None,
             },
             dimensions,
         };

@@ -151,6 +151,8 @@ pub enum NotStored {
     TtlZero,
     /// The lookup showed that a write would fail, or replace something foreign.
     Lookup,
+    /// It came from another node.
+    FallenBack,
 }
 
 /// Runs a node.
@@ -164,7 +166,9 @@ pub enum NotStored {
 ///    `on_node_execute_error`, and again after a pause where its error handling says so;
 /// 7. a successful output is set aside for storing;
 /// 8. the output is transformed;
-/// 9. `on_node_end`, or `on_node_error`; `on_node_skip` after step 1.
+/// 9. `on_node_end`, or `on_node_error`; `on_node_skip` after step 1;
+/// 10. after some failures another node is run with the same input, and without the cache: its output
+///     goes through step 8 and is that of the run, but it is not stored.
 pub async fn run<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
@@ -183,7 +187,40 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
         Outcome::Failure => context.callbacks.on_node_error(node.id()),
         Outcome::Skip => context.callbacks.on_node_skip(node.id()),
     }
-    finished
+    // 10.
+    let failure = finished.result.as_ref().err().cloned();
+    match failure.as_ref().and_then(|failure| node.fallback(failure)) {
+        Some(fallback) => {
+            take_over(&fallback, run, finished, node.output_transformer(), context).await
+        }
+        None => finished,
+    }
+}
+
+/// What a node gives that takes over from one that failed. When it fails too, the first failure
+/// stands.
+async fn take_over<N: Node, R: Redis, T: Timer>(
+    node: &N,
+    run: Run<'_>,
+    mut failed: Finished,
+    transformer: Option<&Transformer>,
+    context: Context<'_, R, T>,
+) -> Finished {
+    let Ok(document) = failed.input.as_deref().map(parse_made).transpose() else { return failed };
+    let input = document.as_ref().map_or(run.input, Document::root);
+    let given = Run { kwargs: run.kwargs, ..Run::new(input) };
+    // In a box, since what takes over may have such a node too.
+    let finished = Box::pin(self::run(node, given, context)).await;
+    failed.usage = failed.usage + finished.usage;
+    failed.execute_ms =
+        Some(failed.execute_ms.unwrap_or_default() + finished.execute_ms.unwrap_or_default());
+    if let Ok(output) = finished.result {
+        failed.result = transform_output(output, transformer);
+        if let CacheReport::Miss { not_stored, .. } = &mut failed.cache {
+            *not_stored = Some(NotStored::FallenBack);
+        }
+    }
+    failed
 }
 
 /// The input that is hashed and executed, where it is not the one that came.
@@ -230,6 +267,16 @@ fn with_results(run: Run<'_>, with_inputs: bool) -> Result<Option<String>, NodeE
     Ok(Some(apply_mapping(run.input, &results)?))
 }
 
+fn transform_output(
+    output: String,
+    transformer: Option<&Transformer>,
+) -> Result<String, NodeError> {
+    match given(transformer) {
+        Some(transformer) => Ok(transformer.apply(parse_made(&output)?.root())?),
+        None => Ok(output),
+    }
+}
+
 fn given(transformer: Option<&Transformer>) -> Option<&Transformer> {
     transformer.filter(|transformer| !transformer.is_identity())
 }
@@ -273,10 +320,8 @@ async fn start<N: Node, R: Redis, T: Timer>(
         }
     };
     // 8.
-    if let (Ok(output), Some(transformer)) = (&finished.result, given(node.output_transformer())) {
-        finished.result =
-            parse_made(output).and_then(|output| Ok(transformer.apply(output.root())?));
-    }
+    finished.result =
+        finished.result.and_then(|output| transform_output(output, node.output_transformer()));
     finished.input = input;
     finished
 }
@@ -465,6 +510,7 @@ impl CacheReport {
             Self::NoKey(code) => Some(code),
             Self::Miss { reason: Some(reason), .. } => Some(reason.as_str()),
             Self::Miss { not_stored: Some(NotStored::TtlZero), .. } => Some("ttl-zero"),
+            Self::Miss { not_stored: Some(NotStored::FallenBack), .. } => Some("fallback"),
             Self::NotReached | Self::Hit { .. } | Self::Miss { .. } => None,
         }
     }

@@ -6,6 +6,7 @@ mod condition;
 mod defined;
 mod dependencies;
 mod embedder;
+mod failure;
 mod http_call;
 mod lifecycle;
 mod llm;
@@ -83,9 +84,33 @@ pub trait Node {
         Ok(None)
     }
 
+    /// What takes over after this failure, with the same input; its output is not stored, here or
+    /// anywhere. By default nothing does.
+    fn fallback(&self, error: &NodeError) -> Option<impl Node> {
+        let _ = error;
+        None::<NoNode>
+    }
+
     /// Does the work. The output is JSON text in Python's spelling (see [`crate::json::dumps`]),
     /// which is what is stored.
     async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError>;
+}
+
+/// What takes over where nothing does.
+enum NoNode {}
+
+impl Node for NoNode {
+    fn id(&self) -> &str {
+        match *self {}
+    }
+
+    fn caching(&self) -> CachingConfig {
+        match *self {}
+    }
+
+    async fn execute(&self, _: Execution<'_>) -> Result<String, NodeError> {
+        match *self {}
+    }
 }
 
 /// What an execution is given.
@@ -134,6 +159,8 @@ pub enum NodeError {
         message: String,
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
+        /// Whether it has had too many requests from us, rather than from everybody.
+        is_rate_limit: bool,
     },
     /// The provider took too long.
     #[error("{0}")]

@@ -101,7 +101,12 @@ mod tests {
     fn a_busy_provider_says_how_long() {
         let after = |seconds: Option<u64>| {
             let retry_after = seconds.map(Duration::from_secs);
-            pause(0, &NodeError::Busy { message: String::new(), retry_after }, &HANDLING, 0.5)
+            pause(
+                0,
+                &NodeError::Busy { message: String::new(), retry_after, is_rate_limit: true },
+                &HANDLING,
+                0.5,
+            )
         };
         assert_eq!(after(None), Some(Duration::from_secs(2)));
         assert_eq!(after(Some(1)), Some(Duration::from_secs(2)));

@@ -41,6 +41,24 @@ export function send(
   settle(exchange(fetcher, url, init, limit, wanted), end);
 }
 
+/**
+ * Asks a model through a binding: 200 and what it gave, as JSON text; 413 when that is over the
+ * limit; 404 when there is no such binding; or 0 and the message of the error.
+ */
+export function runModel(env, binding, model, inputs, limit, done, call) {
+  const end = withHeartbeat(done, call, () => {});
+  asked(env[binding], model, JSON.parse(inputs), limit).then(
+    ([status, output]) => end(status, output),
+    (error) => end(0, `${error?.message ?? error}`),
+  );
+}
+
+async function asked(ai, model, inputs, limit) {
+  if (ai === undefined) return [404, undefined];
+  const output = JSON.stringify(await ai.run(model, inputs)) ?? "null";
+  return output.length > limit ? [413, undefined] : [200, output];
+}
+
 function settle(exchange, end) {
   exchange.then(
     ([status, bytes]) => end(status, bytes),

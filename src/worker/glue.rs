@@ -41,6 +41,19 @@ extern "C" {
         call: u32,
     );
 
+    /// Answers with 200 and the JSON text of what a binding gave, with 413 when that is over the
+    /// limit, with 404 when there is no such binding, or with 0 and the message of the error.
+    #[wasm_bindgen(js_name = runModel)]
+    pub(super) fn run_model(
+        env: &JsValue,
+        binding: &str,
+        model: &str,
+        inputs: &str,
+        limit: usize,
+        done: &Function,
+        call: u32,
+    );
+
     /// Ends what a call has started and nobody waits for any more.
     pub(super) fn cancel(call: u32);
 

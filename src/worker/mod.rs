@@ -16,6 +16,7 @@ mod call;
 mod embedded;
 mod fetch;
 mod glue;
+mod providers;
 mod response;
 mod routes;
 mod runs;

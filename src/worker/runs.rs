@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use worker::{Context as WorkerContext, console_log};
 
-use super::fetch::Fetch;
 use super::glue;
+use super::providers::Providers;
 use super::response::Answer;
 use super::settings::App;
 use super::timer::JsTimer;
@@ -128,7 +128,7 @@ pub(super) async fn run(
 }
 
 /// A node with what it needs from the settings.
-fn deployed(app: &App, place: usize) -> Result<Defined<'_, Fetch>, Problem> {
+fn deployed(app: &App, place: usize) -> Result<Defined<'_, Providers>, Problem> {
     let found = app.definitions.nodes.get(place).zip(app.resolved.get(place));
     let Some((definition, resolved)) = found else {
         return Err(Problem::new(Code::Internal, "a flow names a node that is not deployed"));
@@ -140,7 +140,7 @@ fn deployed(app: &App, place: usize) -> Result<Defined<'_, Fetch>, Problem> {
         );
         Problem::new(Code::ProviderKeyMissing, detail)
     })?;
-    Ok(Defined::new(definition, resolved, &app.http))
+    Ok(Defined::new(definition, resolved, &app.providers))
 }
 
 /// What is left to do when a run is over.

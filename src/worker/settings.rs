@@ -11,6 +11,7 @@ use worker::{Env, js_sys};
 
 use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
+use super::providers::Providers;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
 use crate::api::problem::{Code, Problem};
@@ -38,7 +39,7 @@ pub(super) struct App {
     pub cache_defaults: CacheDefaults,
     pub cache: Cache<Store>,
     /// To the providers.
-    pub http: Fetch,
+    pub providers: Providers,
 }
 
 thread_local! {
@@ -110,7 +111,7 @@ fn read(env: &Env) -> Result<App, Problem> {
             max_ttl: ttl("CACHE_MAX_TTL")?,
         },
         cache: Cache::new(store(env)?, deadlines),
-        http: Fetch::global(),
+        providers: Providers::new(env),
     })
 }
 

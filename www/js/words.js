@@ -50,6 +50,7 @@ const REASONS = new Map([
   ["not-envelope", `The stored value is not an envelope of a known version, ${EXECUTED}.`],
   ["null-value", `The stored value is null, ${EXECUTED}.`],
   ["ttl-zero", "A ttl of 0 keeps nothing: the node executed and its answer was not stored."],
+  ["fallback", "The node failed, and another answered for it: that answer was not stored."],
 ]);
 
 /** @param {string | null | undefined} reason */

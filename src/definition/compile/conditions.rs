@@ -62,7 +62,7 @@ impl Mistakes<'_> {
             return None;
         };
         let operand = if is_path {
-            let path = serde_json::from_str::<String>(&raw.value.0).ok();
+            let path = raw.value.as_text().map(str::to_owned);
             let Some(path) = path.filter(|path| is_rooted(path)) else {
                 let reason = format!("the operator `{name}` needs a path such as $.name as value");
                 self.add(at, format!("{what}: {reason}"));
@@ -70,7 +70,7 @@ impl Mistakes<'_> {
             };
             Operand::Path(self.path(&format!("{what}: value"), &path, at)?)
         } else {
-            Operand::Value(raw.value.0)
+            Operand::Value(raw.value.to_string())
         };
         let test = Test::Compare(comparison, operand);
         Some(Condition { variable: variable?, is_not: raw.is_not, test })

@@ -1,6 +1,6 @@
 //! Nodes that turn a text into a vector.
 
-use super::super::model::{Embedder, Kind};
+use super::super::model::{Connection, Embedder, Kind};
 use super::Mistakes;
 use super::nodes::Scope;
 use super::yaml::RawNode;
@@ -25,7 +25,9 @@ fn compile(
 ) -> Option<Kind> {
     let (what, at) = (format!("node `{id}`"), raw.r#type.referenced);
     let connection = mistakes.required(&what, "connection", raw.connection.take(), at)?;
-    let connection = mistakes.provider(scope.connections, &what, &connection)?;
+    let expected = "dynamiq.connections.OpenAI";
+    let found = mistakes.provider(scope.connections, &what, &connection, expected)?;
+    let Connection::Api(connection) = found else { return None };
     let model = raw.model.take().map_or_else(|| default_model.to_owned(), |field| field.value);
     Some(Kind::Embedder(Embedder {
         model: model.strip_prefix(prefix).unwrap_or(&model).to_owned(),

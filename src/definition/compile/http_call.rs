@@ -8,7 +8,7 @@ use super::super::model::{
 use super::Mistakes;
 use super::connections::Connection;
 use super::nodes::Scope;
-use super::yaml::{Constant, Constants, RawConnection, RawNode};
+use super::yaml::{Constants, RawConnection, RawNode};
 
 /// Dynamiq's default.
 const TIMEOUT_SECONDS: f64 = 30.0;
@@ -209,9 +209,9 @@ impl Mistakes<'_> {
         let Some(raw) = raw else { return Some(Vec::new()) };
         let before = self.found.len();
         let members = (raw.value.0.into_iter())
-            .filter_map(|(name, Constant(json))| {
+            .filter_map(|(name, json)| {
                 let field = format!("{what}: {}.{name}", part.name());
-                let value = self.given(&field, part, &name, json, raw.referenced)?;
+                let value = self.given(&field, part, &name, json.to_string(), raw.referenced)?;
                 Some((name, value))
             })
             .collect();
@@ -465,8 +465,8 @@ nodes:
         let http = "type: dynamiq.connections.Http, method: GET, url: https://h";
         for (connection, node, mistake) in [
             ("type: dynamiq.connections.OpenAI", "tools.HttpApiCall", "is not of the type dynamiq"),
-            (http, "embedders.OpenAITextEmbedder", "is not to a provider of models"),
-            (http, "llms.OpenAI", "is not to a provider of models"),
+            (http, "embedders.OpenAITextEmbedder", "is not of the type dynamiq.connections.OpenAI"),
+            (http, "llms.OpenAI", "is not of the type dynamiq.connections.OpenAI"),
         ] {
             let text = format!(
                 "connections: {{api: {{{connection}}}}}\n\

@@ -9,6 +9,7 @@ mod connections;
 mod embedder;
 mod flows;
 mod http_call;
+mod json;
 mod llm;
 mod nodes;
 mod yaml;
@@ -100,8 +101,12 @@ impl Compiler {
             prompts.insert(id.clone(), raw.compile(id, &mut add));
         }
         let options = nodes::options(&file.nodes);
-        let scope =
-            nodes::Scope { connections: &connections, prompts: &prompts, options: &options };
+        let scope = nodes::Scope {
+            connections: &connections,
+            prompts: &prompts,
+            options: &options,
+            fallback_of: None,
+        };
         // Where the nodes of this file come to lie among all.
         let mut places = BTreeMap::new();
         for (id, raw) in file.nodes {
@@ -225,18 +230,22 @@ impl Mistakes<'_> {
         field
     }
 
-    /// The connection to a provider of models that a node names.
+    /// The connection to a provider of models that a node names, which has to be of that type.
     fn provider(
         &mut self,
         connections: &Connections,
         what: &str,
         id: &Spanned<String>,
+        expected: &str,
     ) -> Option<super::model::Connection> {
         let found = self.look_up(connections, id, || format!("{what}: connection"))?.as_ref()?;
-        if let Connection::Provider(connection) = found {
-            return Some(connection.clone());
+        match found {
+            Connection::Provider(type_name, connection) if type_name == expected => {
+                return Some(connection.clone());
+            }
+            _ => {}
         }
-        let reason = format!("{what}: connection `{}` is not to a provider of models", id.value);
+        let reason = format!("{what}: connection `{}` is not of the type {expected}", id.value);
         self.add(id.referenced, reason);
         None
     }
@@ -258,7 +267,7 @@ impl Mistakes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::Kind;
+    use crate::definition::{Api, Connection, Kind};
     use crate::key::Scheme;
 
     const GOOD: &str = "\
@@ -310,11 +319,15 @@ workflows:
         assert_eq!(node.error_handling.timeout_seconds, 600.0);
         let Kind::Llm(llm) = node.kind else { panic!("no LLM") };
         assert_eq!(llm.prompt.required, ["items", "text"]);
-        assert_eq!((llm.temperature, llm.stop), (Some(0.5), Some(vec!["x".to_owned()])));
+        let sent: Vec<_> = llm.parameters.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(sent, ["temperature=0.5", r#"stop=["x"]"#]);
+        let Connection::Api(Api { api_key: Some(api_key), url, .. }) = llm.connection else {
+            panic!("no key")
+        };
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "key".to_owned());
-        assert_eq!(llm.connection.api_key.resolve(env), Ok("key".to_owned()));
-        assert_eq!(llm.connection.url.resolve(env), Ok("https://api.example/v1".to_owned()));
-        assert_eq!(llm.connection.api_key.resolve(|_| Some(String::new())), Err("OPENAI_API_KEY"));
+        assert_eq!(api_key.resolve(env), Ok("key".to_owned()));
+        assert_eq!(url.resolve(env), Ok("https://api.example/v1".to_owned()));
+        assert_eq!(api_key.resolve(|_| Some(String::new())), Err("OPENAI_API_KEY"));
     }
 
     #[test]

@@ -8,26 +8,42 @@ use super::super::model::{Depend, ErrorHandling, Kind, Node, Trigger};
 use super::super::prompt::Prompt;
 use super::super::transform::Transformer;
 use super::connections::Connections;
-use super::yaml::{Constant, RawDepend, RawNode, RawTransformer};
+use super::yaml::{RawDepend, RawNode, RawTransformer};
 use super::{Mistakes, choice, embedder, http_call, llm};
 
 /// How the nodes of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<Kind>;
 
 /// The types that the edge knows.
-pub(super) const NODE_TYPES: [(&str, Compile); 4] = [
+pub(super) const NODE_TYPES: &[(&str, Compile)] = &[
     ("dynamiq.nodes.embedders.OpenAITextEmbedder", embedder::openai),
-    ("dynamiq.nodes.llms.OpenAI", llm::compile),
     ("dynamiq.nodes.operators.Choice", choice::compile),
     ("dynamiq.nodes.tools.HttpApiCall", http_call::compile),
+    ("dynamiq.nodes.llms.OpenAI", llm::compile),
+    ("dynamiq.nodes.llms.AzureAI", llm::compile),
+    ("dynamiq.nodes.llms.Anthropic", llm::compile),
+    ("dynamiq.nodes.llms.Groq", llm::compile),
+    ("dynamiq.nodes.llms.Mistral", llm::compile),
+    ("dynamiq.nodes.llms.DeepSeek", llm::compile),
+    ("dynamiq.nodes.llms.TogetherAI", llm::compile),
+    ("dynamiq.nodes.llms.FireworksAI", llm::compile),
+    ("dynamiq.nodes.llms.Cerebras", llm::compile),
+    ("dynamiq.nodes.llms.xAI", llm::compile),
+    ("dynamiq.nodes.llms.Ollama", llm::compile),
+    ("dynamiq.nodes.llms.OpenRouter", llm::compile),
+    ("dynamiq.nodes.llms.CustomLLM", llm::compile),
+    ("edgememo.nodes.llms.WorkersAI", llm::compile),
 ];
 
 /// What nodes refer to in their file; None for what has a mistake.
+#[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub connections: &'a Connections,
     pub prompts: &'a BTreeMap<String, Option<Prompt>>,
     /// The options of the choices, by the ids of the nodes.
     pub options: &'a BTreeMap<String, Vec<String>>,
+    /// The prompt of the node for which this one takes over.
+    pub fallback_of: Option<&'a Prompt>,
 }
 
 /// The options that nodes may wait for.
@@ -46,8 +62,7 @@ pub(super) fn compile(
     id: &str,
     mut raw: RawNode,
 ) -> Option<Node> {
-    let (type_name, compile) =
-        NODE_TYPES.into_iter().find(|(name, _)| *name == raw.r#type.value)?;
+    let (type_name, compile) = NODE_TYPES.iter().find(|(name, _)| *name == raw.r#type.value)?;
     let kind = compile(mistakes, scope, id, &mut raw);
     mistakes.refuse_left_over(&format!("node `{id}`"), type_name, raw.left_over());
     let depends = mistakes.depends(scope, id, raw.depends);
@@ -63,7 +78,7 @@ pub(super) fn compile(
         error_handling,
         depends,
         input_transformer: input_transformer?,
-        input_mapping: raw.input_mapping.0.into_iter().map(|(k, Constant(v))| (k, v)).collect(),
+        input_mapping: raw.input_mapping.0.into_iter().map(|(k, v)| (k, v.to_string())).collect(),
         output_transformer: output_transformer?,
         kind: kind?,
     })

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::super::model::{
-    CachingConfig, ErrorHandling, HitPolicy, PayloadType, ResponseType, Trigger,
+    CachingConfig, ErrorHandling, FallbackTrigger, HitPolicy, PayloadType, ResponseType, Trigger,
 };
 use super::super::prompts::RawPrompt;
+use super::json::Json;
 
 /// The types alone; everything else is passed over.
 #[derive(Deserialize)]
@@ -70,6 +71,8 @@ by_type!(RawConnection {} {
     headers: Constants,
     params: Constants,
     data: Constants,
+    api_version: String,
+    binding: String,
 });
 
 by_type!(RawNode {
@@ -103,7 +106,27 @@ by_type!(RawNode {
     max_response_bytes: u32,
     options: Vec<Spanned<RawOption>>,
     hit_policy: HitPolicy,
+    presence_penalty: f64,
+    frequency_penalty: f64,
+    tools: Vec<Json>,
+    tool_choice: String,
+    parallel_tool_calls: bool,
+    response_format: Json,
+    reasoning_effort: String,
+    verbosity: String,
+    provider_prefix: String,
+    fallback: RawFallback,
+    id: String,
 });
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawFallback {
+    #[serde(default)]
+    pub enabled: bool,
+    pub triggers: Option<Vec<FallbackTrigger>>,
+    pub llm: Option<Box<RawNode>>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,7 +153,7 @@ pub struct RawCondition {
     pub variable: Option<Spanned<String>>,
     pub operator: Option<Spanned<String>>,
     #[serde(default)]
-    pub value: Constant,
+    pub value: Json,
     #[serde(default)]
     pub is_not: bool,
     pub operands: Option<Vec<Spanned<RawCondition>>>,
@@ -163,8 +186,8 @@ pub struct RawWorkflow {
 /// A mapping in the order in which it is written; `null` is an empty one.
 pub struct Pairs<V>(pub Vec<(String, V)>);
 
-/// Names and constants, the latter as JSON texts.
-pub type Constants = Pairs<Constant>;
+/// Names and constants.
+pub type Constants = Pairs<Json>;
 
 impl<V> Default for Pairs<V> {
     fn default() -> Self {
@@ -197,84 +220,5 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
         }
 
         deserializer.deserialize_any(InOrder(std::marker::PhantomData))
-    }
-}
-
-/// Any YAML value that JSON has, as JSON text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Constant(pub String);
-
-impl<'de> Deserialize<'de> for Constant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ToJson)
-    }
-}
-
-impl Default for Constant {
-    fn default() -> Self {
-        Self("null".to_owned())
-    }
-}
-
-struct ToJson;
-
-impl<'de> Visitor<'de> for ToJson {
-    type Value = Constant;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that JSON has")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Constant, E> {
-        Ok(Constant::default())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Constant, E> {
-        Ok(Constant(value.to_string()))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Constant, E> {
-        Ok(Constant(value.to_string()))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Constant, E> {
-        Ok(Constant(value.to_string()))
-    }
-
-    fn visit_i128<E: Error>(self, value: i128) -> Result<Constant, E> {
-        Ok(Constant(value.to_string()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Constant, E> {
-        if !value.is_finite() {
-            return Err(E::custom("JSON has no such number"));
-        }
-        // The parser makes a float of an integer that is too large for it, Python does not.
-        if value.abs() >= i64::MAX as f64 {
-            return Err(E::custom("the edge does not read numbers of this size here"));
-        }
-        // With a point or an exponent, so that it stays a float.
-        Ok(Constant(format!("{value:?}")))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Constant, E> {
-        serde_json::to_string(value).map(Constant).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Constant, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Constant(item)) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Constant(format!("[{}]", items.join(", "))))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Constant, A::Error> {
-        let mut members = Vec::new();
-        while let Some((name, Constant(value))) = map.next_entry::<String, _>()? {
-            let name = serde_json::to_string(&name).map_err(A::Error::custom)?;
-            members.push(format!("{name}: {value}"));
-        }
-        Ok(Constant(format!("{{{}}}", members.join(", "))))
     }
 }

@@ -15,7 +15,7 @@ pub use condition::{Comparison, Condition, Operand, Test};
 pub use embedder::Embedder;
 pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
 pub use http_call::{Given, HttpCall, Method, PayloadType, ResponseType, Template, header_mistake};
-pub use llm::Llm;
+pub use llm::{Fallback, FallbackTrigger, Llm, Wire};
 pub use origin::Origin;
 #[allow(unused_imports, reason = "the build script has no use for its name")]
 pub use origin::UrlMistake;
@@ -125,11 +125,22 @@ impl Default for ErrorHandling {
 
 /// A connection to a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connection {
-    /// Always from the environment.
-    pub api_key: Setting,
-    /// Base URL of the API.
+pub enum Connection {
+    /// An API over HTTP.
+    Api(Api),
+    /// Workers AI, by the name of the Worker's binding to it.
+    Binding(String),
+}
+
+/// An API over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Api {
+    /// Always from the environment. None where an API needs none.
+    pub api_key: Option<Setting>,
+    /// Its base URL.
     pub url: Setting,
+    /// Its version, where that is a part of requests.
+    pub api_version: Option<Setting>,
 }
 
 /// A text, or the name of an environment variable that holds it (`${oc.env:NAME,default}`).

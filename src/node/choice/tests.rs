@@ -1,5 +1,6 @@
 use futures_executor::block_on;
 
+use crate::ai::{Ai, AiError};
 use crate::cache::{Cache, Deadlines};
 use crate::clock::NoTimer;
 use crate::config::RedisCacheConfig;
@@ -82,6 +83,12 @@ struct NoHttp;
 impl HttpClient for NoHttp {
     async fn send(&self, _: Request<'_>) -> Result<Response, HttpError> {
         panic!("a choice asks nobody")
+    }
+}
+
+impl Ai for NoHttp {
+    async fn run(&self, _: &str, _: &str, _: &str) -> Result<String, AiError> {
+        Err(AiError::Unbound)
     }
 }
 

@@ -120,7 +120,11 @@ impl Target {
         };
         match status {
             400 | 404 => NodeError::Refused(message),
-            429 | 503 => NodeError::Busy { message, retry_after: response.retry_after() },
+            429 | 503 => NodeError::Busy {
+                message,
+                retry_after: response.retry_after(),
+                is_rate_limit: response.status == 429,
+            },
             _ => NodeError::Upstream(message),
         }
     }

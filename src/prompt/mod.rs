@@ -378,7 +378,7 @@ mod tests {
             "{{ [1, 'a'] | sort }}",
             "{% filter length %}x{% endfilter %}",
             "{{ '%d' % s }}",
-            "{{ {[]: 1} }}",
+            "{{ {l: 1} }}",
             "{% for a, b in l %}{% endfor %}",
             "{{ l[s:] }}",
             "{{ s * 1.5 }}",

@@ -207,11 +207,23 @@ fn refusal(expr: &Expr) -> Option<String> {
         Expr::Test(_, name, _) if !TESTS.contains(&&**name) => missing("test", name),
         Expr::Attr(_, name) if name.starts_with("__") => missing("attribute", name),
         Expr::Name(name) if matches!(&**name, "self" | "lipsum") => missing("function", name),
+        // Jinja2 computes it when it reads the template.
+        Expr::Dict(pairs) if pairs.iter().any(|(key, _)| is_unhashable(key)) => {
+            Some("a list cannot be a key".to_owned())
+        }
         Expr::Call(callee, _) => match &**callee {
             Expr::Attr(_, name) if METHODS_REFUSED.contains(&&**name) => missing("method", name),
             _ => None,
         },
         _ => None,
+    }
+}
+
+fn is_unhashable(key: &Expr) -> bool {
+    match key {
+        Expr::List(_) | Expr::Dict(_) => true,
+        Expr::Tuple(items) => items.iter().any(is_unhashable),
+        _ => false,
     }
 }
 
@@ -278,6 +290,7 @@ mod tests {
                 "\n{{ a",
                 "syntax error: expected `}}`, found the end of the template (in line 2 of the template)",
             ),
+            ("{% if 0 %}{{ {[1]: 2} }}{% endif %}", "a list cannot be a key"),
             ("{% for loop in l %}{% endfor %}", "`loop` cannot be set in a loop"),
         ] {
             assert_eq!(required(source).unwrap_err(), reason, "{source}");

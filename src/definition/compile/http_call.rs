@@ -161,15 +161,9 @@ impl Mistakes<'_> {
             self.add(raw.referenced, format!("{what}: url {NOT_A_TEMPLATE}"));
             return None;
         };
-        // As far as it can be seen without the environment.
-        let known = |setting: &Setting| match setting {
-            Setting::Text(text) | Setting::Env { default: Some(text), .. } => Some(text.clone()),
-            Setting::Env { .. } => None,
-        };
-        let starts_known = template.0.first().and_then(known).is_some();
-        let url: String =
-            template.0.iter().map(|part| known(part).unwrap_or_else(|| "1".to_owned())).collect();
-        if starts_known && let Err(mistake) = Origin::split(&url) {
+        if let Some(Err(mistake)) =
+            as_far_as_known(&template).map(|url| Origin::split(&url).map(drop))
+        {
             self.add(raw.referenced, format!("{what}: url {mistake}"));
             return None;
         }
@@ -185,17 +179,23 @@ impl Mistakes<'_> {
         method
     }
 
-    fn origins(&mut self, what: &str, raw: Option<Spanned<Vec<String>>>) -> Option<Vec<Origin>> {
+    fn origins(&mut self, what: &str, raw: Option<Spanned<Vec<String>>>) -> Option<Vec<Template>> {
         let Some(raw) = raw else { return Some(Vec::new()) };
         let mut origins = Vec::new();
         for text in &raw.value {
-            match Origin::parse(text) {
-                Ok(origin) => origins.push(origin),
-                Err(mistake) => {
-                    let reason = format!("{what}: allowed_origins: `{text}` {mistake}");
-                    self.add(raw.referenced, reason);
+            let mistake = match template(text) {
+                None => NOT_A_TEMPLATE.to_owned(),
+                Some(template) => {
+                    match as_far_as_known(&template).map(|origin| Origin::parse(&origin)) {
+                        Some(Err(mistake)) => mistake.to_string(),
+                        _ => {
+                            origins.push(template);
+                            continue;
+                        }
+                    }
                 }
-            }
+            };
+            self.add(raw.referenced, format!("{what}: allowed_origins: `{text}` {mistake}"));
         }
         (origins.len() == raw.value.len()).then_some(origins)
     }
@@ -271,6 +271,17 @@ impl Mistakes<'_> {
     }
 }
 
+/// A URL as far as it can be seen without the environment; None when its beginning cannot.
+fn as_far_as_known(template: &Template) -> Option<String> {
+    let known = |setting: &Setting| match setting {
+        Setting::Text(text) | Setting::Env { default: Some(text), .. } => Some(text.clone()),
+        Setting::Env { .. } => None,
+    };
+    template.0.first().and_then(known)?;
+    // A digit fits into a host, a port and a path.
+    Some(template.0.iter().map(|part| known(part).unwrap_or_else(|| "1".to_owned())).collect())
+}
+
 /// Whether what follows the first bracket of a JSON text has another one.
 fn is_nested(json: &str) -> bool {
     json.contains(['[', '{'])
@@ -332,7 +343,7 @@ nodes:
     response_type: text
     success_codes: [200, 404]
     timeout: 5
-    allowed_origins: [https://Other.example:443]
+    allowed_origins: [https://Other.example:443, '${oc.env:OTHER}']
     max_response_bytes: 100
 ";
 
@@ -378,7 +389,10 @@ nodes:
                 response_type: Some(ResponseType::Text),
                 success_codes: vec![200, 404],
                 timeout_seconds: 5.0,
-                allowed_origins: vec![Origin::parse("https://other.example").unwrap()],
+                allowed_origins: vec![
+                    Template(vec![text("https://Other.example:443")]),
+                    Template(vec![env("OTHER", None)]),
+                ],
                 max_response_bytes: 100,
             }
         );
@@ -426,6 +440,7 @@ nodes:
             ("payload_type: json", "payload_type: form", "15:19", "form"),
             ("response_type: text", "response_type: xml", "16:20", "xml"),
             ("timeout: 5", "timeout: 0", "18:14", "timeout has to be over 0"),
+            ("${oc.env:OTHER}", "${OTHER}", "19:22", "`${OTHER}` may have ${oc.env:NAME}"),
             (
                 "https://Other.example:443",
                 "https://o/x",

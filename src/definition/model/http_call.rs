@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Origin, Setting};
+use super::Setting;
 
 /// A call of an API. What connection and node say is one: of what both have, the node's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct HttpCall {
     /// For each request, of which redirects make several.
     pub timeout_seconds: f64,
     /// Where requests may go apart from `home`.
-    pub allowed_origins: Vec<Origin>,
+    pub allowed_origins: Vec<Template>,
     /// Largest answer that is read.
     pub max_response_bytes: u32,
 }

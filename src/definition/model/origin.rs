@@ -1,14 +1,12 @@
 //! Origins: where a node may send requests.
 
-use serde::{Deserialize, Serialize};
-
 /// Scheme, host and port of a URL, in one spelling: lower case, without the port that the scheme has
 /// anyway.
 ///
 /// Only what every reader of URLs reads alike is taken for one. A host is letters, digits, `-`, `.`
 /// and `_`; there is no user name, no escape and no backslash before the path. So equal texts are
 /// equal origins, also for whoever sends the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
 /// Why a text is not a URL that the edge sends requests to.

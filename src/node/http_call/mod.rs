@@ -27,7 +27,11 @@ type Members = Vec<(String, String)>;
 pub(super) struct Target {
     url: Option<String>,
     /// The origin to which the members below go.
-    home: Option<Result<Origin, UrlMistake>>,
+    home: Option<Origin>,
+    /// Other origins that may be asked.
+    allowed: Vec<Origin>,
+    /// What is wrong with those that come from the environment.
+    mistake: Option<UrlMistake>,
     headers: Members,
     params: Members,
     data: Members,
@@ -58,6 +62,8 @@ impl Target {
         };
         let url = call.url.as_ref().map(&mut text).transpose()?;
         let home = call.home.as_ref().map(&mut text).transpose()?;
+        let allowed: Vec<String> =
+            call.allowed_origins.iter().map(&mut text).collect::<Result<_, _>>()?;
         let mut members = |given: &[(String, Given)]| {
             let mut members = Members::new();
             for (name, given) in given {
@@ -74,11 +80,15 @@ impl Target {
         let headers = members(&call.headers)?;
         let params = members(&call.params)?;
         let data = members(&call.data)?;
-        let home = home.map(|home| Origin::split(&home).map(|(origin, _)| origin));
+        let mut mistake = None;
+        let mut known =
+            |origin: Result<Origin, UrlMistake>| origin.map_err(|why| mistake = Some(why)).ok();
+        let home = home.and_then(|home| known(Origin::split(&home).map(|(origin, _)| origin)));
+        let allowed = allowed.iter().filter_map(|origin| known(Origin::parse(origin))).collect();
         let fingerprint = fingerprint(node_type, call, url.as_deref(), home.as_ref());
         // What stands in something longer is redacted after it.
         secrets.sort_by_key(|secret: &Secret| std::cmp::Reverse(secret.expose().len()));
-        Ok(Self { url, home, headers, params, data, secrets, fingerprint })
+        Ok(Self { url, home, allowed, mistake, headers, params, data, secrets, fingerprint })
     }
 
     /// What is asked, before an input is filled in.
@@ -87,7 +97,12 @@ impl Target {
     }
 
     fn is_home(&self, origin: &Origin) -> bool {
-        matches!(&self.home, Some(Ok(home)) if home == origin)
+        self.home.as_ref() == Some(origin)
+    }
+
+    /// Whether requests may go there.
+    fn allows(&self, origin: &Origin) -> bool {
+        self.is_home(origin) || self.allowed.contains(origin)
     }
 
     /// Whether a header is one that the definition gives.
@@ -136,8 +151,10 @@ pub(super) fn validate(
     target: &Target,
     input: Value<'_>,
 ) -> Result<String, NodeError> {
-    if let Some(Err(mistake)) = &target.home {
-        return Err(NodeError::Refused(format!("the url of the definition {mistake}")));
+    if let Some(mistake) = target.mistake {
+        return Err(NodeError::Refused(format!(
+            "a url of the definition that comes from the environment {mistake}"
+        )));
     }
     let input = input::complete(input)?;
     let document = Document::parse(&input, Dialect::PYTHON)
@@ -157,7 +174,7 @@ pub(super) async fn execute(
     let mut outgoing = Outgoing::new(call, target, execution.input)?;
     for _ in 0..=MAX_REDIRECTS {
         let response = send(call, &outgoing, http).await?;
-        if outgoing.follow(call, target, &response)? {
+        if outgoing.follow(target, &response)? {
             continue;
         }
         if !call.success_codes.contains(&response.status) {
@@ -201,9 +218,9 @@ fn fingerprint(
     node_type: &str,
     call: &HttpCall,
     url: Option<&str>,
-    home: Option<&Result<Origin, UrlMistake>>,
+    home: Option<&Origin>,
 ) -> String {
-    let home = home.and_then(|home| home.as_ref().ok()).map_or("", Origin::as_str);
+    let home = home.map_or("", Origin::as_str);
     let url = url.unwrap_or_default();
     let response_type = call.response_type.map_or("", |response_type| response_type.as_str());
     let mut out = String::from("{\"type\":");

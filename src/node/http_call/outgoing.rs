@@ -32,7 +32,7 @@ impl Outgoing {
         let url = url.ok_or_else(|| invalid("url: is missing".to_owned()))?;
         let mut url = Url::parse(url).map_err(|mistake| invalid(format!("url: {mistake}")))?;
         let is_home = target.is_home(&url.origin);
-        if !is_home && !call.allowed_origins.contains(&url.origin) {
+        if !target.allows(&url.origin) {
             return Err(invalid(
                 "url: its origin is not among the allowed_origins of the node".to_owned(),
             ));
@@ -78,12 +78,7 @@ impl Outgoing {
 
     /// Makes this the request that a redirect asks for; or says that the answer is none. Methods and
     /// bodies change as with Python's `requests`.
-    pub fn follow(
-        &mut self,
-        call: &HttpCall,
-        target: &Target,
-        response: &Response,
-    ) -> Result<bool, NodeError> {
+    pub fn follow(&mut self, target: &Target, response: &Response) -> Result<bool, NodeError> {
         let status = response.status;
         let location = match response.header("location") {
             Some(location) if matches!(status, 301 | 302 | 303 | 307 | 308) => location,
@@ -92,7 +87,7 @@ impl Outgoing {
         let refused = |what: String| NodeError::Refused(format!("the server redirects to {what}"));
         let next = self.url.join(location);
         let next = next.map_err(|mistake| refused(format!("a URL, which {mistake}")))?;
-        if !target.is_home(&next.origin) && !call.allowed_origins.contains(&next.origin) {
+        if !target.allows(&next.origin) {
             return Err(refused(
                 "an origin that is not among the allowed_origins of the node".to_owned(),
             ));

@@ -33,7 +33,7 @@ pub(super) fn call() -> HttpCall {
         response_type: None,
         success_codes: vec![200],
         timeout_seconds: 30.0,
-        allowed_origins: vec![Origin::parse("https://other.example:8443").unwrap()],
+        allowed_origins: vec![text("https://other.example:8443")],
         max_response_bytes: 1000,
     }
 }
@@ -387,8 +387,21 @@ fn a_header_from_the_environment_is_checked_too_and_not_told() {
     let target = Target::new("x", &call(), resolve).unwrap();
     let call = HttpCall { url: None, home: None, ..call() };
     assert!(header_mistake("a", "CANARY\r\nx: y").is_some());
-    let target = Target { home: Some(Origin::parse("https://home.example")), ..target };
+    let target =
+        Target { mistake: None, home: Origin::parse("https://home.example").ok(), ..target };
     let input = Document::parse(r#"{"url":"https://home.example"}"#, Dialect::STRICT).unwrap();
     let error = validate(&call, &target, input.root()).unwrap_err().to_string();
     assert!(error.starts_with("headers.Authorization:") && !error.contains("CANARY"), "{error}");
+}
+
+#[test]
+fn origins_from_the_environment_are_checked_before_the_cache_is_asked() {
+    for origin in ["home.example", "https://u:CANARY@home.example", "https://home.example/x"] {
+        let resolve = |_: &Setting| Ok(origin.to_owned());
+        let target = Target::new("x", &call(), resolve).unwrap();
+        let input = Document::parse("{}", Dialect::STRICT).unwrap();
+        let error = validate(&call(), &target, input.root()).unwrap_err();
+        assert!(matches!(error, NodeError::Refused(_)), "{error:?}");
+        assert!(!error.to_string().contains("CANARY"), "{error}");
+    }
 }

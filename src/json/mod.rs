@@ -24,6 +24,7 @@ use tape::{Extent, Tape};
 pub use compare::Relation;
 pub use parse::{Dialect, ParseError, ParseErrorKind};
 pub use printed::Unprintable;
+pub(crate) use printed::push_repr;
 pub use python::{dumps, repr};
 pub use string::{Str, write_string};
 pub use write::{Order, Refusal, RefusalKind, Spelling, Writer, spell, spell_without};

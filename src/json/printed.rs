@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::python::float_repr;
-use super::{Item, Str, Value};
+use super::{Item, Value};
 
 /// Why the edge does not print a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum Unprintable {
     #[error("a lone surrogate")]
     LoneSurrogate,
     /// Inside an array or object Python escapes it or not, by its version of Unicode.
-    #[error("U+{0:04X} inside an array or an object")]
+    #[error("U+{0:04X} inside a value")]
     Character(u32),
 }
 
@@ -28,12 +28,12 @@ impl Value<'_> {
             };
         }
         let mut out = String::new();
-        push_repr(&mut out, self)?;
+        push_value(&mut out, self)?;
         Ok(out)
     }
 }
 
-fn push_repr(out: &mut String, value: Value<'_>) -> Result<(), Unprintable> {
+fn push_value(out: &mut String, value: Value<'_>) -> Result<(), Unprintable> {
     match value.item() {
         Item::Null => out.push_str("None"),
         Item::Bool(bool) => out.push_str(if bool { "True" } else { "False" }),
@@ -45,12 +45,12 @@ fn push_repr(out: &mut String, value: Value<'_>) -> Result<(), Unprintable> {
             "-Infinity" => "-inf",
             finite => finite,
         }),
-        Item::String(string) => push_string(out, string)?,
+        Item::String(string) => push_repr(out, string.code_points())?,
         Item::Array(values) => {
             out.push('[');
             for (index, value) in values.enumerate() {
                 out.push_str(if index == 0 { "" } else { ", " });
-                push_repr(out, value)?;
+                push_value(out, value)?;
             }
             out.push(']');
         }
@@ -59,9 +59,9 @@ fn push_repr(out: &mut String, value: Value<'_>) -> Result<(), Unprintable> {
             for (index, (name, value)) in value.resolved_members(false, &[]).into_iter().enumerate()
             {
                 out.push_str(if index == 0 { "" } else { ", " });
-                push_string(out, name)?;
+                push_repr(out, name.code_points())?;
                 out.push_str(": ");
-                push_repr(out, value)?;
+                push_value(out, value)?;
             }
             out.push('}');
         }
@@ -69,11 +69,15 @@ fn push_repr(out: &mut String, value: Value<'_>) -> Result<(), Unprintable> {
     Ok(())
 }
 
-fn push_string(out: &mut String, string: Str<'_>) -> Result<(), Unprintable> {
-    let has = |quote: char| string.code_points().any(|code| code == u32::from(quote));
+/// Appends what Python's `repr()` prints for the string of these code points.
+pub(crate) fn push_repr(
+    out: &mut String,
+    code_points: impl Iterator<Item = u32> + Clone,
+) -> Result<(), Unprintable> {
+    let has = |quote: char| code_points.clone().any(|code| code == u32::from(quote));
     let quote = if has('\'') && !has('"') { '"' } else { '\'' };
     out.push(quote);
-    for code in string.code_points() {
+    for code in code_points {
         let c = char::from_u32(code).unwrap_or_default();
         match c {
             '\n' => out.push_str("\\n"),
@@ -95,23 +99,66 @@ fn push_string(out: &mut String, string: Str<'_>) -> Result<(), Unprintable> {
     Ok(())
 }
 
-/// What Python's `isprintable` says of a character in every version from 3.10 on; None for others.
+/// Whether Python 3.11 and later call a character printable; None where that depends on the version of
+/// Unicode.
 fn is_printable(code: u32) -> Option<bool> {
-    match code {
-        0x7f..=0xa0 | 0xad | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x2064 | 0x3000 => {
-            Some(false)
-        }
-        0xd800..=0xf8ff | 0xfeff | 0xf_0000..=0xf_fffd | 0x10_0000..=0x10_fffd => Some(false),
-        0..=0x1f => Some(false),
-        // Latin, Greek up to its gaps, Cyrillic, Hebrew.
-        0x20..=0x377 | 0x3a3..=0x52f | 0x5d0..=0x5ea | 0x1e00..=0x1f15 => Some(true),
-        // Punctuation, currencies, arrows and signs.
-        0x2010..=0x205e | 0x20a0..=0x20bf | 0x2190..=0x2426 | 0x2460..=0x2b73 => Some(true),
-        // Kana, Han, Hangul and their punctuation.
-        0x3001..=0x303f | 0x3041..=0x3096 | 0x3099..=0x30ff | 0x3400..=0x9ffc => Some(true),
-        0xac00..=0xd7a3 | 0xff01..=0xffbe | 0x2_0000..=0x2_a6dd => Some(true),
-        // Emoji.
-        0xfe00..=0xfe0f | 0x1_f300..=0x1_f6d7 | 0x1_f90c..=0x1_f9cb => Some(true),
+    // A surrogate is none.
+    let Some(c) = char::from_u32(code) else { return Some(false) };
+    Some(match code {
+        0x20..=0x7e => true,
+        0..=0xa0 | 0xad => false,
+        0xa1..=0x377 => true,
+        0x600..=0x605
+        | 0x61c
+        | 0x6dd
+        | 0x70f
+        | 0x890
+        | 0x891
+        | 0x8e2
+        | 0x1680
+        | 0x180e
+        | 0x2000..=0x200f
+        | 0x2028..=0x202f
+        | 0x205f..=0x2064
+        | 0x2066..=0x206f
+        | 0x3000
+        | 0xe000..=0xf8ff
+        | 0xfeff
+        | 0xfff9..=0xfffb
+        | 0xf0000..=0xffffd
+        | 0x10_0000..=0x10_fffd => false,
+        0xfe00..=0xfe0f | 0x20d0..=0x20f0 => true,
+        0x1f3fb..=0x1f3ff => true,
+        _ if c.is_alphabetic() || c.escape_debug().len() == 1 => known(c)?,
+        _ => return None,
+    })
+}
+
+/// True for a character that Python's Unicode has; None for one that is too new.
+fn known(c: char) -> Option<bool> {
+    match u32::from(c) {
+        0x88f
+        | 0x897
+        | 0xc5c
+        | 0xcdc
+        | 0xcf3
+        | 0x1b4e
+        | 0x1b4f
+        | 0x1b7f
+        | 0x1c89
+        | 0x1c8a
+        | 0x20c1
+        | 0x2427..=0x2429
+        | 0x2b96
+        | 0x2ffc..=0x2fff
+        | 0x31e4..=0x31ef
+        | 0xa7cb..=0xa7f1
+        | 0xfbc3..=0xfdff => None,
+        0..=0xffff
+        | 0x1d400..=0x1d7ff
+        | 0x1f300..=0x1f6d7
+        | 0x1f900..=0x1f9ff
+        | 0x20000..=0x2b738 => Some(true),
         _ => None,
     }
 }

@@ -66,7 +66,7 @@ impl<'d> Str<'d> {
     }
 
     /// The code points, an escaped surrogate pair being one.
-    pub(crate) fn code_points(self) -> impl Iterator<Item = u32> + 'd {
+    pub(crate) fn code_points(self) -> impl Iterator<Item = u32> + Clone + 'd {
         code_points(self.raw)
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn compare_at(text: &str, a: usize, b: usize) -> Ordering {
 }
 
 /// The code points of a string's text up to its closing quote, or its end.
-fn code_points(text: &str) -> impl Iterator<Item = u32> {
+fn code_points(text: &str) -> impl Iterator<Item = u32> + Clone {
     let mut units = Units { rest: text.chars() };
     let mut held = None;
     std::iter::from_fn(move || {
@@ -168,6 +168,7 @@ impl Unit {
 }
 
 /// Ends with the text, or with a quote that is not escaped.
+#[derive(Clone)]
 struct Units<'d> {
     rest: std::str::Chars<'d>,
 }

@@ -2,6 +2,7 @@
 
 use super::Fail;
 use super::value::Result;
+use crate::json;
 pub(super) use crate::template::is_space;
 
 /// The text with HTML's special characters escaped, as MarkupSafe does it.
@@ -160,102 +161,10 @@ pub(super) fn is_alphanumeric(c: char) -> Result<bool> {
     }
 }
 
-/// Whether a text is one that Python's `isprintable` calls so, for one character; None where that
-/// depends on the version of Unicode.
-fn is_printable(c: char) -> Option<bool> {
-    Some(match u32::from(c) {
-        0x20..=0x7e => true,
-        0..=0xa0 | 0xad => false,
-        0xa1..=0x377 => true,
-        0x600..=0x605
-        | 0x61c
-        | 0x6dd
-        | 0x70f
-        | 0x890
-        | 0x891
-        | 0x8e2
-        | 0x1680
-        | 0x180e
-        | 0x2000..=0x200f
-        | 0x2028..=0x202f
-        | 0x205f..=0x2064
-        | 0x2066..=0x206f
-        | 0x3000
-        | 0xe000..=0xf8ff
-        | 0xfeff
-        | 0xfff9..=0xfffb
-        | 0xf0000..=0xffffd
-        | 0x10_0000..=0x10_fffd => false,
-        0xfe00..=0xfe0f | 0x20d0..=0x20f0 => true,
-        0x1f3fb..=0x1f3ff => true,
-        _ if c.is_alphabetic() || c.escape_debug().len() == 1 => known(c)?,
-        _ => return None,
-    })
-}
-
-/// True for a character that Python's Unicode has; None for one that is too new.
-fn known(c: char) -> Option<bool> {
-    match u32::from(c) {
-        0x88f
-        | 0x897
-        | 0xc5c
-        | 0xcdc
-        | 0xcf3
-        | 0x1b4e
-        | 0x1b4f
-        | 0x1b7f
-        | 0x1c89
-        | 0x1c8a
-        | 0x20c1
-        | 0x2427..=0x2429
-        | 0x2b96
-        | 0x2ffc..=0x2fff
-        | 0x31e4..=0x31ef
-        | 0xa7cb..=0xa7f1
-        | 0xfbc3..=0xfdff => None,
-        0..=0xffff
-        | 0x1d400..=0x1d7ff
-        | 0x1f300..=0x1f6d7
-        | 0x1f900..=0x1f9ff
-        | 0x20000..=0x2b738 => Some(true),
-        _ => None,
-    }
-}
-
 /// Appends what Python's `repr()` prints for a text.
 pub(super) fn push_repr(out: &mut String, text: &str) -> Result<()> {
-    use std::fmt::Write as _;
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => match is_printable(c) {
-                Some(true) => out.push(c),
-                Some(false) => {
-                    // Writing to a String cannot fail.
-                    let _ = match u32::from(c) {
-                        code @ 0..=0xff => write!(out, "\\x{code:02x}"),
-                        code @ 0..=0xffff => write!(out, "\\u{code:04x}"),
-                        code => write!(out, "\\U{code:08x}"),
-                    };
-                }
-                None => {
-                    let code = u32::from(c);
-                    return Err(Fail::refused(&format!("printing U+{code:04X} inside a value")));
-                }
-            },
-        }
-    }
-    out.push(quote);
-    Ok(())
+    json::push_repr(out, text.chars().map(u32::from))
+        .map_err(|unprintable| Fail::refused(&format!("printing {unprintable}")))
 }
 
 /// Splits into lines as Python does.

@@ -99,8 +99,8 @@ pub(crate) fn push_repr(
     Ok(())
 }
 
-/// Whether Python 3.11 and later call a character printable; None where that depends on the version of
-/// Unicode.
+/// Whether Python 3.11 and later call a character printable; None where that depends on their version
+/// of Unicode.
 fn is_printable(code: u32) -> Option<bool> {
     // A surrogate is none.
     let Some(c) = char::from_u32(code) else { return Some(false) };

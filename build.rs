@@ -27,6 +27,7 @@ mod transform;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=EDGEMEMO_WORKFLOWS");
+    println!("cargo::rustc-check-cfg=cfg(without_pages)");
     // The core carries no definitions.
     if std::env::var_os("CARGO_FEATURE_WORKER").is_none() {
         return ExitCode::SUCCESS;
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={}", folder.display());
     match compile::compile_folder(&folder) {
         Ok(definitions) => {
+            let converts = |node: &model::Node| matches!(node.kind, model::Kind::Converter(_));
+            if !definitions.nodes.iter().any(converts) {
+                println!("cargo::rustc-cfg=without_pages");
+            }
             let Some(out) = std::env::var_os("OUT_DIR") else { return ExitCode::FAILURE };
             let path = PathBuf::from(out).join("definitions.json");
             let written = serde_json::to_vec(&definitions)

@@ -58,7 +58,7 @@ pub fn workflows(definitions: &Definitions) -> String {
 fn model(node: &Node) -> Option<&str> {
     match &node.kind {
         Kind::Embedder(embedder) => Some(&embedder.model),
-        Kind::HttpCall(_) => None,
+        Kind::Converter(_) | Kind::HttpCall(_) => None,
         Kind::Llm(llm) => Some(&llm.model),
         Kind::Choice(_) => None,
     }
@@ -67,6 +67,7 @@ fn model(node: &Node) -> Option<&str> {
 /// The members that the node demands of its (transformed) input.
 fn inputs(node: &Node) -> Vec<&str> {
     match &node.kind {
+        Kind::Converter(_) => vec!["content"],
         Kind::Embedder(_) => vec!["query"],
         Kind::HttpCall(call) if call.url.is_none() => vec!["url"],
         Kind::Choice(_) | Kind::HttpCall(_) => Vec::new(),

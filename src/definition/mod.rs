@@ -16,8 +16,9 @@ use crate::transform;
 
 pub use model::{
     Api, Behavior, CachingConfig, Choice, ChoiceOption, Comparison, Condition, Connection,
-    Definitions, Depend, Embedder, ErrorHandling, Fallback, FallbackTrigger, Flow, FlowNode, Given,
-    HitPolicy, HttpCall, Kind, Llm, Method, Node, Operand, Origin, PayloadType, ResponseType,
-    Setting, Template, Test, Trigger, UrlMistake, Wire, Workflow, header_mistake,
+    Converter, Definitions, Depend, Embedder, ErrorHandling, Fallback, FallbackTrigger, Flow,
+    FlowNode, Given, HitPolicy, HttpCall, Kind, Llm, Method, Node, Operand, Origin, PageFormat,
+    PagePart, PayloadType, ResponseType, Setting, Template, Test, Trigger, UrlMistake, Wire,
+    Workflow, header_mistake,
 };
 pub use prompt::{Content, Detail, Message, Part, Prompt, Role};

@@ -3,8 +3,12 @@
 use super::embedder::{self, Embeddings};
 use super::http_call::{self, Target};
 use super::llm::{self, Provider};
+<<<<<<< HEAD
 use super::{Execution, Node, NodeError, choice};
 use crate::ai::Ai;
+=======
+use super::{Execution, Node, NodeError, choice, converter};
+>>>>>>> 7f52775 (Make text of web pages: a node that converts HTML to Markdown or plain text)
 use crate::definition::{self, CachingConfig, Depend, ErrorHandling, Kind, Setting};
 use crate::http::HttpClient;
 use crate::json::Value;
@@ -36,8 +40,13 @@ impl Resolved {
             Kind::HttpCall(call) => {
                 Needs::HttpCall(Box::new(Target::new(&node.node_type, call, resolve)?))
             }
+<<<<<<< HEAD
             Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, &env)?)),
             Kind::Choice(_) => Needs::Nothing,
+=======
+            Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, resolve)?)),
+            Kind::Choice(_) | Kind::Converter(_) => Needs::Nothing,
+>>>>>>> 7f52775 (Make text of web pages: a node that converts HTML to Markdown or plain text)
         }))
     }
 }
@@ -74,6 +83,7 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     fn definition(&self) -> Option<&str> {
         match (&self.definition.kind, &self.resolved.0) {
             (Kind::Choice(choice), _) => Some(&choice.fingerprint),
+            (Kind::Converter(converter), _) => Some(converter::fingerprint(*converter)),
             (_, Needs::Embedder(embeddings)) => Some(embeddings.fingerprint()),
             (_, Needs::HttpCall(target)) => Some(target.fingerprint()),
             (_, Needs::Llm(provider)) => Some(provider.fingerprint()),
@@ -118,6 +128,7 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     ) -> Result<Option<String>, NodeError> {
         match (&self.definition.kind, &self.resolved.0) {
             (Kind::Choice(_), _) => Ok(None),
+            (Kind::Converter(_), _) => converter::validate(input).map(Some),
             (Kind::HttpCall(call), Needs::HttpCall(target)) => {
                 http_call::validate(call, target, input).map(Some)
             }
@@ -130,6 +141,7 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError> {
         match (&self.definition.kind, &self.resolved.0) {
             (Kind::Choice(choice), _) => choice::execute(choice, execution),
+            (Kind::Converter(converter), _) => converter::execute(*converter, execution),
             (Kind::Embedder(_), Needs::Embedder(embeddings)) => {
                 embedder::execute(embeddings, self.outside, execution).await
             }

@@ -3,6 +3,7 @@
 mod callbacks;
 mod choice;
 mod condition;
+mod converter;
 mod defined;
 mod dependencies;
 mod embedder;

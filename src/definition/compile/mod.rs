@@ -6,6 +6,7 @@
 mod choice;
 pub(crate) mod conditions;
 mod connections;
+mod converter;
 mod embedder;
 mod flows;
 mod http_call;

@@ -9,7 +9,7 @@ use super::super::prompt::Prompt;
 use super::super::transform::Transformer;
 use super::connections::Connections;
 use super::yaml::{RawDepend, RawNode, RawTransformer};
-use super::{Mistakes, choice, embedder, http_call, llm};
+use super::{Mistakes, choice, converter, embedder, http_call, llm};
 
 /// How the nodes of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<Kind>;
@@ -33,6 +33,7 @@ pub(super) const NODE_TYPES: &[(&str, Compile)] = &[
     ("dynamiq.nodes.llms.OpenRouter", llm::compile),
     ("dynamiq.nodes.llms.CustomLLM", llm::compile),
     ("edgememo.nodes.llms.WorkersAI", llm::compile),
+    ("edgememo.nodes.converters.HTMLConverter", converter::compile),
 ];
 
 /// What nodes refer to in their file; None for what has a mistake.

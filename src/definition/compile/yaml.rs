@@ -8,7 +8,8 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::super::model::{
-    CachingConfig, ErrorHandling, FallbackTrigger, HitPolicy, PayloadType, ResponseType, Trigger,
+    CachingConfig, ErrorHandling, FallbackTrigger, HitPolicy, PageFormat, PagePart, PayloadType,
+    ResponseType, Trigger,
 };
 use super::super::prompts::RawPrompt;
 use super::json::Json;
@@ -104,6 +105,8 @@ by_type!(RawNode {
     timeout: f64,
     allowed_origins: Vec<String>,
     max_response_bytes: u32,
+    format: PageFormat,
+    part: PagePart,
     options: Vec<Spanned<RawOption>>,
     hit_policy: HitPolicy,
     presence_penalty: f64,

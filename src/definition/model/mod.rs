@@ -2,6 +2,7 @@
 
 mod choice;
 mod condition;
+mod converter;
 mod embedder;
 mod flow;
 mod http_call;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use choice::{Choice, ChoiceOption, HitPolicy};
 pub use condition::{Comparison, Condition, Operand, Test};
+pub use converter::{Converter, PageFormat, PagePart};
 pub use embedder::Embedder;
 pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
 pub use http_call::{Given, HttpCall, Method, PayloadType, ResponseType, Template, header_mistake};
@@ -61,6 +63,8 @@ pub struct Node {
 /// What a node does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Kind {
+    /// It makes text of a web page.
+    Converter(Converter),
     /// It turns a text into a vector.
     Embedder(Embedder),
     /// It calls an API.

@@ -7,8 +7,8 @@ pub(crate) mod parser;
 
 use serde::{Deserialize, Serialize};
 
-pub use parser::Mistake;
 use parser::Expr;
+pub use parser::Mistake;
 
 /// `path` and `selector` of a transformer, compiled: what the path finds in the data, or an object
 /// with a field for each of the selector's, found in what the path found.

@@ -136,3 +136,6 @@ fn failed<N: Node>(flow: &Flow, nodes: &[N], finished: &[node::Finished]) -> Vec
         .filter(|&place| !is_handled(place))
         .collect()
 }
+
+#[cfg(test)]
+mod recorded;

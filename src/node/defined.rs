@@ -3,27 +3,26 @@
 use super::embedder::{self, Embeddings};
 use super::http_call::{self, Target};
 use super::llm::{self, Provider};
-<<<<<<< HEAD
-use super::{Execution, Node, NodeError, choice};
-use crate::ai::Ai;
-=======
 use super::{Execution, Node, NodeError, choice, converter};
->>>>>>> 7f52775 (Make text of web pages: a node that converts HTML to Markdown or plain text)
-use crate::definition::{self, CachingConfig, Depend, ErrorHandling, Kind, Setting};
+use crate::ai::Ai;
+use crate::definition::{
+    self, CachingConfig, Choice, Converter, Depend, ErrorHandling, HttpCall, Kind, Llm, Setting,
+};
 use crate::http::HttpClient;
 use crate::json::Value;
 use crate::transform::Transformer;
 
-/// What a node needs from the settings, found once.
+/// What a node does, with what it needs from the settings, found once.
 #[derive(Debug)]
-pub struct Resolved(Needs);
+pub struct Resolved(Work);
 
 #[derive(Debug)]
-enum Needs {
+enum Work {
+    Choice(Choice),
+    Converter(Converter),
     Embedder(Box<Embeddings>),
-    HttpCall(Box<Target>),
-    Llm(Box<Provider>),
-    Nothing,
+    HttpCall(Box<(HttpCall, Target)>),
+    Llm(Box<(Llm, Provider)>),
 }
 
 impl Resolved {
@@ -33,20 +32,21 @@ impl Resolved {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, String> {
         let resolve = |setting: &Setting| setting.resolve(&env).map_err(str::to_owned);
+        let node_type = &node.node_type;
         Ok(Self(match &node.kind {
+            Kind::Choice(choice) => Work::Choice(choice.clone()),
+            Kind::Converter(converter) => Work::Converter(*converter),
             Kind::Embedder(embedder) => {
-                Needs::Embedder(Box::new(Embeddings::new(&node.node_type, embedder, resolve)?))
+                Work::Embedder(Box::new(Embeddings::new(node_type, embedder, resolve)?))
             }
             Kind::HttpCall(call) => {
-                Needs::HttpCall(Box::new(Target::new(&node.node_type, call, resolve)?))
+                let target = Target::new(node_type, call, resolve)?;
+                Work::HttpCall(Box::new(((**call).clone(), target)))
             }
-<<<<<<< HEAD
-            Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, &env)?)),
-            Kind::Choice(_) => Needs::Nothing,
-=======
-            Kind::Llm(llm) => Needs::Llm(Box::new(Provider::new(&node.node_type, llm, resolve)?)),
-            Kind::Choice(_) | Kind::Converter(_) => Needs::Nothing,
->>>>>>> 7f52775 (Make text of web pages: a node that converts HTML to Markdown or plain text)
+            Kind::Llm(llm) => {
+                let provider = Provider::new(node_type, llm, &env)?;
+                Work::Llm(Box::new((llm.clone(), provider)))
+            }
         }))
     }
 }
@@ -81,14 +81,13 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     }
 
     fn definition(&self) -> Option<&str> {
-        match (&self.definition.kind, &self.resolved.0) {
-            (Kind::Choice(choice), _) => Some(&choice.fingerprint),
-            (Kind::Converter(converter), _) => Some(converter::fingerprint(*converter)),
-            (_, Needs::Embedder(embeddings)) => Some(embeddings.fingerprint()),
-            (_, Needs::HttpCall(target)) => Some(target.fingerprint()),
-            (_, Needs::Llm(provider)) => Some(provider.fingerprint()),
-            (_, Needs::Nothing) => None,
-        }
+        Some(match &self.resolved.0 {
+            Work::Choice(choice) => &choice.fingerprint,
+            Work::Converter(converter) => converter::fingerprint(*converter),
+            Work::Embedder(embeddings) => embeddings.fingerprint(),
+            Work::HttpCall(work) => work.1.fingerprint(),
+            Work::Llm(work) => work.1.fingerprint(),
+        })
     }
 
     fn error_handling(&self) -> ErrorHandling {
@@ -112,10 +111,8 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
     }
 
     fn fallback(&self, error: &NodeError) -> Option<impl Node> {
-        let (Kind::Llm(llm), Needs::Llm(provider)) = (&self.definition.kind, &self.resolved.0)
-        else {
-            return None;
-        };
+        let Work::Llm(work) = &self.resolved.0 else { return None };
+        let (llm, provider) = &**work;
         let (fallback, resolved) = llm.fallback.as_deref().zip(provider.fallback())?;
         llm::is_trigger(&fallback.triggers, error)
             .then(|| Defined::new(&fallback.node, resolved, self.outside))
@@ -126,37 +123,26 @@ impl<O: HttpClient + Ai> Node for Defined<'_, O> {
         input: Value<'_>,
         kwargs: Option<Value<'_>>,
     ) -> Result<Option<String>, NodeError> {
-        match (&self.definition.kind, &self.resolved.0) {
-            (Kind::Choice(_), _) => Ok(None),
-            (Kind::Converter(_), _) => converter::validate(input).map(Some),
-            (Kind::HttpCall(call), Needs::HttpCall(target)) => {
-                http_call::validate(call, target, input).map(Some)
-            }
-            (Kind::Llm(llm), _) => llm::validate(llm, input, kwargs).map(|()| None),
-            (Kind::Embedder(_), _) => embedder::validate(input).map(Some),
-            (Kind::HttpCall(_), _) => Err(mismatch()),
+        match &self.resolved.0 {
+            Work::Choice(_) => Ok(None),
+            Work::Converter(_) => converter::validate(input).map(Some),
+            Work::Embedder(_) => embedder::validate(input).map(Some),
+            Work::HttpCall(work) => http_call::validate(&work.0, &work.1, input).map(Some),
+            Work::Llm(work) => llm::validate(&work.0, input, kwargs).map(|()| None),
         }
     }
 
     async fn execute(&self, execution: Execution<'_>) -> Result<String, NodeError> {
-        match (&self.definition.kind, &self.resolved.0) {
-            (Kind::Choice(choice), _) => choice::execute(choice, execution),
-            (Kind::Converter(converter), _) => converter::execute(*converter, execution),
-            (Kind::Embedder(_), Needs::Embedder(embeddings)) => {
+        match &self.resolved.0 {
+            Work::Choice(choice) => choice::execute(choice, execution),
+            Work::Converter(converter) => converter::execute(*converter, execution),
+            Work::Embedder(embeddings) => {
                 embedder::execute(embeddings, self.outside, execution).await
             }
-            (Kind::HttpCall(call), Needs::HttpCall(target)) => {
-                http_call::execute(call, target, self.outside, execution).await
+            Work::HttpCall(work) => {
+                http_call::execute(&work.0, &work.1, self.outside, execution).await
             }
-            (Kind::Llm(llm), Needs::Llm(provider)) => {
-                llm::execute(llm, provider, self.outside, execution).await
-            }
-            _ => Err(mismatch()),
+            Work::Llm(work) => llm::execute(&work.0, &work.1, self.outside, execution).await,
         }
     }
-}
-
-/// What a node says that was given what another one needs.
-fn mismatch() -> NodeError {
-    NodeError::Validation("the node was set up for another one".to_owned())
 }

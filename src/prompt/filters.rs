@@ -6,7 +6,9 @@ use std::rc::Rc;
 use super::access::item;
 use super::format::format_percent;
 use super::methods::{pad, replace, strip};
-use super::number::{Number, arithmetic, binary, index_of, items, length, sort, view_items};
+use super::number::{
+    Number, arithmetic, binary, index_of, items, length, size_of, sort, view_items,
+};
 use super::print::{push_value, to_json, to_str};
 use super::render::{Given, soft_str};
 use super::text::{
@@ -48,7 +50,7 @@ pub(super) fn call(name: &str, value: Value, given: Given, work: &Work) -> Resul
                 None | Some(Value::None) => None,
                 Some(Value::Str(text)) => Some(text.to_string()),
                 Some(number) => {
-                    let count = usize::try_from(index_of(&number)?).unwrap_or(0);
+                    let count = usize::try_from(size_of(&number)?).unwrap_or(0);
                     work.charge(count)?;
                     Some(" ".repeat(count))
                 }
@@ -309,7 +311,7 @@ fn texts(name: &str, value: Value, given: Given, work: &Work) -> Result {
     match name {
         "center" => {
             let [width] = given.bind(["width"])?;
-            let width = width.map_or(Ok(80), |width| index_of(&width))?;
+            let width = width.map_or(Ok(80), |width| size_of(&width))?;
             let (text, markup) = soft_str(&value, work)?;
             let width = usize::try_from(width).unwrap_or(0);
             Ok(Value::text(pad(&text, width, ' ', name, work)?, markup))
@@ -330,7 +332,7 @@ fn texts(name: &str, value: Value, given: Given, work: &Work) -> Result {
             };
             let count = match count {
                 None | Some(Value::None) => None,
-                Some(count) => usize::try_from(index_of(&count)?).ok(),
+                Some(count) => usize::try_from(size_of(&count)?).ok(),
             };
             let [text, old, new] = [&value, &old, &new].map(|value| to_str(value, work));
             replace(&text?, &old?, &new?, count, work).map(Value::str)

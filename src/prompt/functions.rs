@@ -56,9 +56,9 @@ fn range(given: Given) -> Result {
         return Err(Fail::python("ValueError: range() arg 3 must not be zero"));
     }
     // So that nothing here overflows.
-    const LIMIT: i128 = 1 << 62;
+    const LIMIT: i128 = 1 << 61;
     if [start, stop, step].iter().any(|number| number.abs() > LIMIT) {
-        return Err(Fail::refused("a range of integers over 62 bits"));
+        return Err(Fail::refused("a range of integers over 61 bits"));
     }
     Ok(Value::Range(Rc::new(Range { start, stop, step })))
 }

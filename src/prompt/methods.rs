@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Fail;
 use super::format::format_braces;
-use super::number::{index_of, items};
+use super::number::{items, size_of};
 use super::render::Given;
 use super::text::{
     capitalize, escape, is_alphanumeric, is_case, is_space, lines, lower, sub, title, upper,
@@ -158,7 +158,7 @@ fn optional_text(value: Option<Value>, name: &str) -> Result<Option<Rc<str>>> {
 
 fn count_argument(value: Option<Value>) -> Result<Option<usize>> {
     let Some(value) = value else { return Ok(None) };
-    Ok(usize::try_from(index_of(&value)?).ok())
+    Ok(usize::try_from(size_of(&value)?).ok())
 }
 
 fn text_method(text: &Rc<str>, markup: bool, name: &str, given: Given, work: &Work) -> Result {

@@ -382,6 +382,8 @@ mod tests {
             "{% for a, b in l %}{% endfor %}",
             "{{ l[s:] }}",
             "{{ s * 1.5 }}",
+            "{{ '' * 2 ** 63 }}",
+            "{{ s.split('x', 2 ** 63) }}",
         ] {
             let result = rendered(template, INPUT);
             assert!(matches!(result, Err(PromptError::Render(_))), "{template}: {result:?}");

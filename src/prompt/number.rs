@@ -98,6 +98,12 @@ pub(super) fn index_of(value: &Value) -> Result<i128> {
     }
 }
 
+/// A count that Python hands to its own functions, which take 64 bits.
+pub(super) fn size_of(value: &Value) -> Result<i64> {
+    let overflow = |_| Fail::python("OverflowError: cannot fit 'int' into an index-sized integer");
+    i64::try_from(index_of(value)?).map_err(overflow)
+}
+
 pub(super) fn binary(op: BinaryOp, left: &Value, right: &Value, work: &Work) -> Result {
     // A format takes undefined values as it finds them.
     if let (Value::Undefined(hint), _) | (_, Value::Undefined(hint)) = (left, right)
@@ -152,7 +158,7 @@ pub(super) fn binary(op: BinaryOp, left: &Value, right: &Value, work: &Work) -> 
                 Value::Str(_) | Value::Markup(_) | Value::List(_) | Value::Tuple(_)
             ) && matches!(times, Value::Int(_) | Value::Bool(_) | Value::Big(_)) =>
         {
-            return repeat(repeated, index_of(times)?, work);
+            return repeat(repeated, size_of(times)?, work);
         }
         _ => {}
     }
@@ -172,7 +178,7 @@ pub(super) fn binary(op: BinaryOp, left: &Value, right: &Value, work: &Work) -> 
     arithmetic(op, a, b)
 }
 
-fn repeat(value: &Value, times: i128, work: &Work) -> Result {
+fn repeat(value: &Value, times: i64, work: &Work) -> Result {
     let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
     match value {
         Value::List(seq) | Value::Tuple(seq) => {

@@ -21,7 +21,7 @@ use crate::template::FILTERS;
 use crate::template::ast::{BinaryOp, CompareOp};
 
 pub(super) fn call(name: &str, value: Value, given: Given, work: &Work) -> Result {
-    work.step()?;
+    work.charge(16 + value.weight())?;
     match name {
         "abs" | "count" | "length" | "e" | "escape" | "forceescape" | "first" | "last" | "list"
         | "items" | "safe" | "string" | "striptags" | "upper" | "lower" | "capitalize"
@@ -788,7 +788,7 @@ fn lists(name: &str, value: Value, given: Given, work: &Work) -> Result {
         "min" | "max" => {
             let [case, attribute] = given.bind(["case_sensitive", "attribute"])?;
             let path = Path::new(&attribute.unwrap_or(Value::None))?;
-            extreme(name, items(&value, work)?, &path, truth_of(case))
+            extreme(name, items(&value, work)?, &path, truth_of(case), work)
         }
         "sort" => {
             let [reverse, case, attribute] =
@@ -925,13 +925,16 @@ fn sum(values: Vec<Value>, path: &Path, start: Value, work: &Work) -> Result {
     Ok(total)
 }
 
-fn extreme(name: &str, values: Vec<Value>, path: &Path, case: bool) -> Result {
+fn extreme(name: &str, values: Vec<Value>, path: &Path, case: bool, work: &Work) -> Result {
     let mut best: Option<(Value, Value)> = None;
     let op = if name == "min" { CompareOp::Lt } else { CompareOp::Gt };
     for value in values {
         let key = folded(path.get(&value, None)?, case)?;
         let better = match &best {
-            Some((so_far, _)) => key.order(so_far, op)?,
+            Some((so_far, _)) => {
+                work.compare(&key, so_far)?;
+                key.order(so_far, op)?
+            }
             None => true,
         };
         if better {
@@ -955,6 +958,7 @@ fn group(
     }
     let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
     for (key, value) in sort(keyed, false, work)? {
+        work.charge(key.weight().saturating_mul(16))?;
         match groups.last_mut() {
             Some((last, members)) if last.equals_inside(&key)? => members.push(value),
             _ => groups.push((key, vec![value])),

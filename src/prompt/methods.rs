@@ -35,7 +35,7 @@ pub(super) fn call(receiver: &Value, name: &str, given: Given, work: &Work) -> R
                 _ => Err(no_method(name)),
             }
         }
-        Value::Loop(state) => loop_method(state, name, given),
+        Value::Loop(state) => loop_method(state, name, given, work),
         _ => Err(no_method(name)),
     }
 }
@@ -48,7 +48,7 @@ fn needs(name: &str) -> Fail {
     Fail::type_error(format!("{name}() needs another argument"))
 }
 
-fn loop_method(state: &Loop, name: &str, given: Given) -> Result {
+fn loop_method(state: &Loop, name: &str, given: Given, work: &Work) -> Result {
     if !given.keywords.is_empty() {
         return Err(Fail::type_error("unexpected keyword argument".to_owned()));
     }
@@ -64,6 +64,7 @@ fn loop_method(state: &Loop, name: &str, given: Given) -> Result {
         Some(last) if last.len() == given.positional.len() => {
             let mut same = true;
             for (a, b) in last.iter().zip(&given.positional) {
+                work.compare(a, b)?;
                 same = same && a.equals_inside(b)?;
             }
             same
@@ -122,7 +123,7 @@ fn sequence_method(
     let wanted = wanted.ok_or_else(|| needs(name))?;
     let mut count = 0;
     for (index, value) in values.iter().enumerate() {
-        work.step()?;
+        work.compare(value, &wanted)?;
         if value.equals_inside(&wanted)? {
             if name == "index" {
                 return Ok(Value::Int(index as i128));

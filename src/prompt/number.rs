@@ -437,6 +437,7 @@ impl Value {
 }
 
 pub(super) fn compare(op: CompareOp, left: &Value, right: &Value, work: &Work) -> Result<bool> {
+    work.compare(left, right)?;
     match op {
         CompareOp::Eq => left.equals(right),
         CompareOp::Ne => Ok(!left.equals(right)?),
@@ -450,7 +451,7 @@ pub(super) fn compare(op: CompareOp, left: &Value, right: &Value, work: &Work) -
 pub(super) fn contains(container: &Value, item: &Value, work: &Work) -> Result<bool> {
     let any = |mut values: &mut dyn Iterator<Item = &Value>| -> Result<bool> {
         for value in &mut values {
-            work.step()?;
+            work.compare(value, item)?;
             if value.equals_inside(item)? {
                 return Ok(true);
             }
@@ -504,7 +505,7 @@ pub(super) fn contains(container: &Value, item: &Value, work: &Work) -> Result<b
                 return Err(Fail::refused("using a generator inside a loop over it"));
             }
             while let Some(value) = iter.items.borrow_mut().pop_front() {
-                work.step()?;
+                work.compare(&value, item)?;
                 if value.equals_inside(item)? {
                     return Ok(true);
                 }
@@ -621,7 +622,7 @@ fn merge(left: Keyed, right: Keyed, reverse: bool, work: &Work) -> Result<Keyed>
     let mut out = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        work.step()?;
+        work.charge((a.0.weight() + b.0.weight()).saturating_mul(16))?;
         check_sortable(&a.0)?;
         check_sortable(&b.0)?;
         let takes_right =

@@ -461,6 +461,7 @@ impl<'i> Renderer<'i> {
             Expr::Attr(inner, name) => attribute(&self.eval(inner, frame)?, name),
             Expr::Item(inner, key) => {
                 let (value, key) = (self.eval(inner, frame)?, self.eval(key, frame)?);
+                self.work.charge(value.as_str().map_or(0, str::len) / 16)?;
                 item(&value, &key)
             }
             Expr::Slice(inner, parts) => self.eval_slice(inner, parts, frame),

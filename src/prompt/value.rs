@@ -13,6 +13,8 @@ pub(super) type Result<T = Value> = std::result::Result<T, Fail>;
 
 /// How deep values may be nested.
 const MAX_NESTING: u16 = 200;
+/// Each is looked for among all of them.
+const MAX_OTHER_KEYS: usize = 1000;
 /// Python refuses to read longer integers.
 const MAX_DIGITS: usize = 4300;
 
@@ -51,6 +53,7 @@ pub(super) enum Value {
 pub(super) struct Seq {
     pub items: Vec<Value>,
     depth: u16,
+    weight: usize,
     /// Whether it is a group of `groupby`, whose items have names.
     pub is_group: bool,
 }
@@ -59,6 +62,7 @@ pub(super) struct Seq {
 pub(super) struct Dict {
     pairs: Vec<(Value, Value)>,
     depth: u16,
+    weight: usize,
     /// Where the texts among the keys are.
     index: BTreeMap<Rc<str>, usize>,
 }
@@ -143,7 +147,8 @@ impl Seq {
 
     pub fn with(items: Vec<Value>, is_group: bool) -> Result<Rc<Self>> {
         let depth = depth_over(items.iter())?;
-        Ok(Rc::new(Self { items, depth, is_group }))
+        let weight = weight_of(items.iter());
+        Ok(Rc::new(Self { items, depth, weight, is_group }))
     }
 }
 
@@ -151,8 +156,12 @@ impl Dict {
     /// Of equal keys the last value, at the place of the first.
     pub fn new(given: Vec<(Value, Value)>) -> Result<Rc<Self>> {
         let depth = depth_over(given.iter().flat_map(|(key, value)| [key, value]))?;
+        let weight = weight_of(given.iter().flat_map(|(key, value)| [key, value]));
+        if given.iter().filter(|(key, _)| key.as_str().is_none()).count() > MAX_OTHER_KEYS {
+            return Err(Fail::refused("an object with over 1000 keys that are no texts"));
+        }
         let mut dict =
-            Self { pairs: Vec::with_capacity(given.len()), depth, index: BTreeMap::new() };
+            Self { pairs: Vec::with_capacity(given.len()), depth, weight, index: BTreeMap::new() };
         for (key, value) in given {
             match dict.find(&key)? {
                 Some(at) => {
@@ -191,6 +200,10 @@ impl Dict {
     pub fn get(&self, key: &Value) -> Result<Option<&Value>> {
         Ok(self.find(key)?.and_then(|at| self.pairs.get(at)).map(|(_, value)| value))
     }
+}
+
+fn weight_of<'v>(values: impl Iterator<Item = &'v Value>) -> usize {
+    values.fold(1, |sum, value| sum.saturating_add(value.weight()))
 }
 
 fn depth_over<'v>(mut values: impl Iterator<Item = &'v Value>) -> Result<u16> {
@@ -257,6 +270,16 @@ impl Value {
 
     pub fn is_undefined(&self) -> bool {
         matches!(self, Self::Undefined(_))
+    }
+
+    /// About how much work it is to go through all of it.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Str(text) | Self::Markup(text) => text.len() / 16 + 1,
+            Self::List(seq) | Self::Tuple(seq) => seq.weight,
+            Self::Dict(dict) | Self::View(_, dict) => dict.weight,
+            _ => 1,
+        }
     }
 
     /// Python's name of the type.

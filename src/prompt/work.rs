@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::Fail;
-use super::value::Result;
+use super::value::{Result, Value};
 
 /// What one prompt may cost: about bytes made, and 16 for each step.
 const BUDGET: usize = 64 << 20;
@@ -31,6 +31,11 @@ impl Work {
             }
             None => Err(Fail::TooMuch),
         }
+    }
+
+    /// To be called before two values are compared.
+    pub fn compare(&self, a: &Value, b: &Value) -> Result<()> {
+        self.charge(a.weight().min(b.weight()).saturating_mul(16))
     }
 
     pub fn step(&self) -> Result<()> {

@@ -1,24 +1,30 @@
-//! Nodes that turn a text into a vector, with models that speak OpenAI's API.
+//! Nodes that turn a text into a vector: with models that speak OpenAI's API, and with Workers AI.
 
 use std::borrow::Cow;
 
+use super::llm::workers_ai;
 use super::{Execution, NodeError, failure};
-use crate::definition::{Embedder, Setting};
+use crate::ai::Ai;
+use crate::definition::{Connection, Embedder, Setting};
 use crate::http::{Headers, HttpClient, Request, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, repr, write_string};
 
 /// Largest answer that is read from a provider.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where a node sends its texts.
+/// Where a node sends its texts, and what it asks.
 #[derive(Debug)]
 pub(super) struct Embeddings {
-    url: String,
-    headers: Headers,
-    api_key: Secret,
-    /// The body of a request up to the text, and from there on.
+    endpoint: Endpoint,
+    /// The request up to the text, and from there on.
     body: (String, String),
     fingerprint: String,
+}
+
+#[derive(Debug)]
+enum Endpoint {
+    Http { url: String, headers: Headers, api_key: Secret },
+    Binding { name: String, model: String },
 }
 
 impl Embeddings {
@@ -29,28 +35,36 @@ impl Embeddings {
         embedder: &Embedder,
         resolve: impl Fn(&Setting) -> Result<String, String>,
     ) -> Result<Self, String> {
-        let url = resolve(&embedder.connection.url)?.trim_end_matches('/').to_owned();
-        let api_key = embedder.connection.api_key.as_ref().map(resolve).transpose()?;
-        let api_key = Secret::new(api_key.unwrap_or_default());
-        let mut before = String::from("{\"model\":");
-        write_string(&mut before, &embedder.model);
-        before.push_str(",\"input\":[");
-        let after = match embedder.dimensions {
-            Some(dimensions) => format!("],\"dimensions\":{dimensions}}}"),
-            None => "]}".to_owned(),
-        };
         let mut fingerprint = String::from("{\"type\":");
         write_string(&mut fingerprint, node_type);
-        fingerprint.push_str(",\"url\":");
-        write_string(&mut fingerprint, &url);
-        fingerprint.push_str(&format!(",\"request\":{before}{after}}}"));
-        Ok(Self {
-            url: format!("{url}/embeddings"),
-            headers: Headers::json().with_bearer(&api_key),
-            api_key,
-            body: (before, after),
-            fingerprint,
-        })
+        let mut model = String::from("\"model\":");
+        write_string(&mut model, &embedder.model);
+        let (endpoint, body) = match &embedder.connection {
+            Connection::Api(connection) => {
+                let url = resolve(&connection.url)?.trim_end_matches('/').to_owned();
+                let api_key = connection.api_key.as_ref().map(resolve).transpose()?;
+                let api_key = Secret::new(api_key.unwrap_or_default());
+                fingerprint.push_str(",\"url\":");
+                write_string(&mut fingerprint, &url);
+                let after = match embedder.dimensions {
+                    Some(dimensions) => format!("],\"dimensions\":{dimensions}}}"),
+                    None => "]}".to_owned(),
+                };
+                let headers = Headers::json().with_bearer(&api_key);
+                let endpoint =
+                    Endpoint::Http { url: format!("{url}/embeddings"), headers, api_key };
+                let body = (format!("{{{model},\"input\":["), after);
+                fingerprint.push_str(&format!(",\"request\":{}{}}}", body.0, body.1));
+                (endpoint, body)
+            }
+            Connection::Binding(name) => {
+                fingerprint.push_str(&format!(",{model}}}"));
+                let endpoint =
+                    Endpoint::Binding { name: name.clone(), model: embedder.model.clone() };
+                (endpoint, ("{\"text\":[".to_owned(), "]}".to_owned()))
+            }
+        };
+        Ok(Self { endpoint, body, fingerprint })
     }
 
     /// What is asked of the provider, before an input is filled in.
@@ -86,7 +100,7 @@ fn text_of(query: Value<'_>) -> Result<Cow<'_, str>, NodeError> {
 /// Asks the provider.
 pub(super) async fn execute(
     embeddings: &Embeddings,
-    http: &impl HttpClient,
+    outside: &(impl HttpClient + Ai),
     execution: Execution<'_>,
 ) -> Result<String, NodeError> {
     execution.running();
@@ -96,27 +110,48 @@ pub(super) async fn execute(
     let mut body = before.clone();
     write_string(&mut body, &to_embed(&text_of(query)?));
     body.push_str(after);
-    let request = Request {
-        method: "POST",
-        url: &embeddings.url,
-        headers: &embeddings.headers,
-        body: Some(&body),
-        deadline: None,
-        max_response_bytes: MAX_ANSWER_BYTES,
-        wanted: &["retry-after"],
+    let answer = ask(&embeddings.endpoint, outside, &body).await?;
+    let Some(embedding) = read_embedding(&answer) else {
+        let what = match embeddings.endpoint {
+            Endpoint::Http { .. } => "check the connection's url",
+            Endpoint::Binding { .. } => "check the model",
+        };
+        let message = format!("the provider's answer is not an embedding ({what})");
+        return Err(NodeError::Upstream(message));
     };
-    let response = http.send(request).await.map_err(failure::unanswered)?;
-    if response.status != 200 {
-        return Err(failure::refusal(&embeddings.api_key, &response));
-    }
-    let embedding = std::str::from_utf8(&response.body).ok().and_then(read_embedding);
-    let embedding = embedding.ok_or_else(|| {
-        NodeError::Upstream(
-            "the provider's answer is not an embedding (check the connection's url)".to_owned(),
-        )
-    })?;
     let query = dumps(query, Order::AsWritten);
     Ok(format!("{{\"embedding\": {embedding}, \"query\": {query}}}"))
+}
+
+/// The provider's answer, as text.
+async fn ask(
+    endpoint: &Endpoint,
+    outside: &(impl HttpClient + Ai),
+    body: &str,
+) -> Result<String, NodeError> {
+    match endpoint {
+        Endpoint::Http { url, headers, api_key } => {
+            let request = Request {
+                method: "POST",
+                url,
+                headers,
+                body: Some(body),
+                deadline: None,
+                max_response_bytes: MAX_ANSWER_BYTES,
+                wanted: &["retry-after"],
+            };
+            let response = outside.send(request).await.map_err(failure::unanswered)?;
+            if response.status != 200 {
+                return Err(failure::refusal(api_key, &response));
+            }
+            // What is no text is no answer.
+            Ok(String::from_utf8(response.body).unwrap_or_default())
+        }
+        Endpoint::Binding { name, model } => {
+            let answer = outside.run(name, model, body).await;
+            answer.map_err(|error| workers_ai::failure(name, error))
+        }
+    }
 }
 
 /// 8192 tokens of four characters, as Dynamiq counts them.
@@ -140,7 +175,9 @@ fn to_embed(text: &str) -> String {
 fn read_embedding(body: &str) -> Option<String> {
     let document = Document::parse(body, Dialect::STRICT).ok()?;
     let Item::Array(mut data) = document.root().get("data")?.item() else { return None };
-    let Item::Array(numbers) = data.next()?.get("embedding")?.item() else { return None };
+    let first = data.next()?;
+    // Workers AI has vectors there.
+    let Item::Array(numbers) = first.get("embedding").unwrap_or(first).item() else { return None };
     let mut out = String::from("[");
     for number in numbers {
         let number = match number.item() {
@@ -167,6 +204,7 @@ mod tests {
     use futures_executor::block_on;
 
     use super::*;
+    use crate::ai::AiError;
     use crate::definition::Api;
     use crate::http::{HttpError, Response};
 
@@ -239,14 +277,24 @@ mod tests {
         }
     }
 
+    impl Ai for Upstream {
+        async fn run(&self, binding: &str, model: &str, inputs: &str) -> Result<String, AiError> {
+            self.asked.borrow_mut().push((binding.to_owned(), model.to_owned(), inputs.to_owned()));
+            match &self.answer {
+                Ok(response) => Ok(String::from_utf8(response.body.clone()).unwrap()),
+                Err(_) => Err(AiError::Unbound),
+            }
+        }
+    }
+
     fn embeddings(dimensions: Option<u32>) -> Embeddings {
         let embedder = Embedder {
             model: "small".to_owned(),
-            connection: Api {
+            connection: Connection::Api(Api {
                 api_key: Some(Setting::Text("CANARY".to_owned())),
                 url: Setting::Text("https://api.example/v1/".to_owned()),
                 api_version: None,
-            },
+            }),
             dimensions,
         };
         let resolve = |setting: &Setting| setting.resolve(|_| None).map_err(str::to_owned);
@@ -254,6 +302,10 @@ mod tests {
     }
 
     fn execute(upstream: &Upstream) -> Result<String, NodeError> {
+        ask(&embeddings(Some(4)), upstream)
+    }
+
+    fn ask(embeddings: &Embeddings, upstream: &Upstream) -> Result<String, NodeError> {
         let input = Document::parse(r#"{"query": "hi\nthère"}"#, Dialect::STRICT).unwrap();
         let used = Cell::default();
         let execution = Execution {
@@ -262,7 +314,7 @@ mod tests {
             callbacks: &crate::node::NoCallbacks,
             used: &used,
         };
-        block_on(super::execute(&embeddings(Some(4)), upstream, execution))
+        block_on(super::execute(embeddings, upstream, execution))
     }
 
     fn answering(status: u16, body: &str) -> Upstream {
@@ -281,6 +333,34 @@ mod tests {
         assert_eq!(url, "https://api.example/v1/embeddings");
         assert_eq!(headers, "content-type application/json authorization Bearer CANARY ");
         assert_eq!(body, r#"{"model":"small","input":["hi th\u00e8re"],"dimensions":4}"#);
+    }
+
+    #[test]
+    fn workers_ai_is_asked_through_its_binding() {
+        let embedder = Embedder {
+            model: "@cf/x".to_owned(),
+            connection: Connection::Binding("AI".to_owned()),
+            dimensions: None,
+        };
+        let node_type = "edgememo.nodes.embedders.WorkersAITextEmbedder";
+        let embeddings = Embeddings::new(node_type, &embedder, |_| Err(String::new())).unwrap();
+        assert_eq!(
+            embeddings.fingerprint(),
+            r#"{"type":"edgememo.nodes.embedders.WorkersAITextEmbedder","model":"@cf/x"}"#
+        );
+        let upstream = answering(200, r#"{"shape":[1,2],"data":[[1,0.5]],"pooling":"mean"}"#);
+        assert_eq!(
+            ask(&embeddings, &upstream).unwrap(),
+            r#"{"embedding": [1.0, 0.5], "query": "hi\nth\u00e8re"}"#
+        );
+        let (binding, model, inputs) = upstream.asked.take().remove(0);
+        assert_eq!((binding.as_str(), model.as_str()), ("AI", "@cf/x"));
+        assert_eq!(inputs, r#"{"text":["hi th\u00e8re"]}"#);
+        let garbage = ask(&embeddings, &answering(200, r#"{"response":"hi"}"#)).unwrap_err();
+        assert!(garbage.to_string().ends_with("is not an embedding (check the model)"));
+        let unbound = Upstream { answer: Err(HttpError::Unreachable), ..answering(200, "") };
+        let unbound = ask(&embeddings, &unbound).unwrap_err();
+        assert!(unbound.to_string().contains("no binding `AI`"), "{unbound}");
     }
 
     #[test]

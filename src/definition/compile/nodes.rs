@@ -16,7 +16,8 @@ type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<K
 
 /// The types that the edge knows.
 pub(super) const NODE_TYPES: &[(&str, Compile)] = &[
-    ("dynamiq.nodes.embedders.OpenAITextEmbedder", embedder::openai),
+    ("dynamiq.nodes.embedders.OpenAITextEmbedder", embedder::compile),
+    ("dynamiq.nodes.embedders.MistralTextEmbedder", embedder::compile),
     ("dynamiq.nodes.operators.Choice", choice::compile),
     ("dynamiq.nodes.tools.HttpApiCall", http_call::compile),
     ("dynamiq.nodes.llms.OpenAI", llm::compile),
@@ -32,6 +33,7 @@ pub(super) const NODE_TYPES: &[(&str, Compile)] = &[
     ("dynamiq.nodes.llms.Ollama", llm::compile),
     ("dynamiq.nodes.llms.OpenRouter", llm::compile),
     ("dynamiq.nodes.llms.CustomLLM", llm::compile),
+    ("edgememo.nodes.embedders.WorkersAITextEmbedder", embedder::compile),
     ("edgememo.nodes.llms.WorkersAI", llm::compile),
     ("edgememo.nodes.converters.HTMLConverter", converter::compile),
 ];

@@ -3,7 +3,7 @@
 mod anthropic;
 mod chat;
 mod output;
-mod workers_ai;
+pub(super) mod workers_ai;
 
 use super::defined::Resolved;
 use super::{Execution, NodeError, failure};

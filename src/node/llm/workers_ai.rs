@@ -57,7 +57,7 @@ fn read_call(index: usize, call: Value<'_>) -> Option<String> {
 }
 
 /// What a failure means. Workers AI says a number first.
-pub(super) fn failure(binding: &str, error: AiError) -> NodeError {
+pub(in super::super) fn failure(binding: &str, error: AiError) -> NodeError {
     let said = match error {
         AiError::Unbound => {
             return NodeError::Refused(format!(

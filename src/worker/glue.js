@@ -16,18 +16,7 @@ export function readBody(request, limit, done, call) {
  * there is no complete response within `deadline` milliseconds. Without a deadline it goes on until
  * it is cancelled. The values of the `wanted` headers, a line each, are noted at the body.
  */
-export function send(
-  fetcher,
-  method,
-  url,
-  headers,
-  body,
-  deadline,
-  limit,
-  wanted,
-  done,
-  call,
-) {
+export function send(fetcher, method, url, headers, body, deadline, limit, wanted, done, call) {
   const init = { method, redirect: "manual", headers: members(headers), body };
   if (deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
     settle(exchange(fetcher, url, init, limit, wanted), withTimer(done, call, deadline));

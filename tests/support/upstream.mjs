@@ -1,6 +1,7 @@
 /**
- * The model provider of the suite: an OpenAI-compatible `/v1/chat/completions` that counts and
- * remembers its calls, and can misbehave in every way a real one does.
+ * The model provider of the suite: OpenAI's `/v1/chat/completions`, the same where Azure has it, and
+ * Anthropic's `/v1/messages`. It counts and remembers its calls, and can misbehave in every way a
+ * real one does.
  */
 import http from "node:http";
 import { secret } from "./canary.mjs";
@@ -18,18 +19,41 @@ export function completion(content) {
   };
 }
 
+const MESSAGES = "/v1/messages";
+const PATHS = [
+  /^\/v1\/chat\/completions$/,
+  /^\/v1\/messages$/,
+  /^\/openai\/deployments\/[^/]+\/chat\/completions\?api-version=[^&]+$/,
+];
+
+/** The body of a good answer of Anthropic's, of a text or of blocks. */
+export function message(content) {
+  return {
+    id: "msg_1",
+    type: "message",
+    role: "assistant",
+    model: "claude",
+    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    usage: { input_tokens: 9, output_tokens: 4 },
+  };
+}
+
 /** How the upstream answers. Each is a function of (call, response). */
 export const behaviours = {
   /** A good answer; by default the content is numbered, so that two executions differ. */
-  answer: (content) => (call, response) =>
-    reply(response, 200, completion(content ?? `Summary ${call.number}.`)),
+  answer: (content) => (call, response) => {
+    const shape = call.path === MESSAGES ? message : completion;
+    reply(response, 200, shape(content ?? `Summary ${call.number}.`));
+  },
   /** A failure with a body of the caller's choice (text, or an object sent as JSON). */
   fail: (status, body, headers) => (_call, response) => reply(response, status, body, headers),
   /** As providers do: the refusal repeats the credential it refuses. */
   refuseAndEcho: () => (call, response) =>
     reply(response, 401, {
       error: {
-        message: `Incorrect API key provided: ${call.headers.authorization}`,
+        message: `Incorrect API key provided: ${keyOf(call.headers)}`,
         type: "invalid_request_error",
         param: null,
         code: "invalid_api_key",
@@ -58,6 +82,11 @@ export const behaviours = {
   redirect: (location) => (_call, response) => reply(response, 302, "", { location }),
 };
 
+/** The credential, wherever a provider wants it. */
+function keyOf(headers) {
+  return headers.authorization ?? headers["x-api-key"] ?? headers["api-key"];
+}
+
 function reply(response, status, body, headers = {}) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   response.writeHead(status, { "content-type": "application/json", ...headers });
@@ -77,7 +106,7 @@ export async function startUpstream() {
       text,
     };
     calls.push(call);
-    if (request.url === "/v1/chat/completions" && request.method === "POST") {
+    if (PATHS.some((path) => path.test(request.url)) && request.method === "POST") {
       behaviour(call, response);
     } else {
       reply(response, 404, { error: { message: "no such path" } });
@@ -85,6 +114,8 @@ export async function startUpstream() {
   });
   const port = await listen(server);
   return {
+    /** Where it is, without a path. */
+    origin: `http://127.0.0.1:${port}`,
     /** What the Worker is told: its OPENAI_URL and OPENAI_API_KEY. */
     url: `http://127.0.0.1:${port}/v1`,
     key: secret("provider-key"),

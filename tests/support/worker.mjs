@@ -16,14 +16,16 @@ const support = fileURLToPath(new URL(".", import.meta.url));
 const wranglerToml = path.join(root, "wrangler.toml");
 const EMBEDDED_FRONT = "embedded-front";
 const EMBEDDED_CLASS = "EmbeddedShard";
+const AI_STUB = "ai-stub";
 
 /**
  * What may never stand in a log: each means that a request or a write was lost. With verbose
- * logging workerd also reports connections that a peer dropped and bodies that nobody read to their
- * end, which tests do on purpose.
+ * logging workerd also reports connections that a peer dropped, bodies that nobody read to their end,
+ * and the failures of the stub of Workers AI, which tests do on purpose.
  */
 const ALARMS = /panicked at|unreachable executed|uncaught exception|never generate a response/i;
-const EXPECTED = /connection lost|disconnected:|after response has been sent/i;
+const EXPECTED =
+  /connection lost|disconnected:|after response has been sent|at default\.run .*ai-stub\.mjs/i;
 
 /** Miniflare's own messages, kept instead of printed. */
 class RecordedLog extends Log {
@@ -41,13 +43,14 @@ class RecordedLog extends Log {
  * @param {object} options
  * @param {Record<string, string>} [options.env] settings of the Worker
  * @param {"shipped" | "tests"} [options.workflows] which definitions the Worker has
+ * @param {boolean} [options.ai] whether the Worker has a binding to (a stub of) Workers AI
  * @param {string} [options.main] another module than the built Worker (for tests of the harness)
  * @param {string} [options.assets] another directory than the shipped `www/`
  * @param {string} options.persist directory of the embedded store, which survives a restart
  * @param {import("./canary.mjs").Recorder} options.recorder
  */
 export async function startWorker(options) {
-  const { env = {}, workflows = "shipped", main, assets, persist, recorder } = options;
+  const { env = {}, workflows = "shipped", ai = false, main, assets, persist, recorder } = options;
   const alarms = [];
   const keepLog = (place) => (message) => {
     recorder.record(`log of ${place}`, message);
@@ -72,9 +75,11 @@ export async function startWorker(options) {
           ...worker,
           name,
           bindings: { ...worker.bindings, ...env },
+          ...(ai ? { serviceBindings: { ...worker.serviceBindings, AI: AI_STUB } } : {}),
           ...modulesOf(main ?? builtWorker(workflows)),
         },
         embeddedFront(name, worker.compatibilityDate, embeddedToken),
+        ...(ai ? [aiStub(worker.compatibilityDate)] : []),
       ],
     }),
   );
@@ -132,6 +137,12 @@ function modulesOf(main) {
       ...wasm.map((file) => ({ type: "CompiledWasm", path: path.join(directory, file) })),
     ],
   };
+}
+
+/** What the binding to Workers AI leads to. */
+function aiStub(compatibilityDate) {
+  const main = path.join(support, "fixtures", "ai-stub.mjs");
+  return { name: AI_STUB, compatibilityDate, ...modulesOf(main) };
 }
 
 /** A service of the tests that lets clients of Upstash's dialect reach the embedded store. */

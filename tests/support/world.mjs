@@ -56,6 +56,7 @@ export class World {
    * @param {Settings | ((world: World) => Settings)} [options.env] over the usual settings;
    *   undefined takes a setting away
    * @param {"shipped" | "tests"} [options.workflows]
+   * @param {boolean} [options.ai]
    * @param {string} [options.assets]
    * @param {string} [options.persist]
    * @param {string} [options.main]

@@ -31,6 +31,16 @@ test("the default configuration asks for no account", () => {
   assert.deepEqual(config.r2_buckets, []);
 });
 
+test("the environment with Workers AI is the same Worker with one binding more", () => {
+  const read = (env) =>
+    unstable_readConfig({ config: `${ROOT}/wrangler.toml`, env }, { hideWarnings: true });
+  const [shipped, withAi] = [read(undefined), read("workers-ai")];
+  assert.equal(withAi.ai.binding, "AI");
+  for (const name of ["name", "main", "assets", "durable_objects", "migrations", "vars"]) {
+    assert.deepEqual(withAi[name], shipped[name], name);
+  }
+});
+
 test("wasm-bindgen's command and crate are of one version", () => {
   assert.equal(pinned("WASM_BINDGEN_VERSION"), locked("wasm-bindgen"));
 });

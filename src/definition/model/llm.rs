@@ -33,6 +33,8 @@ impl Llm {
 pub enum Wire {
     /// OpenAI's chat completions.
     ChatCompletions,
+    /// The same, under `/v1` of the server's URL.
+    Ollama,
     /// The same, with a last message of the assistant marked as the begin of the answer.
     Mistral,
     /// The same, with the deployment in the path and the key in a header of its own.

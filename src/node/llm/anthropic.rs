@@ -200,3 +200,118 @@ pub(super) fn read(root: Value<'_>) -> Option<Answer> {
         is_filtered: is(root.get("stop_reason"), "refusal"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{Api, Connection, Prompt, Setting, Wire};
+
+    /// What is asked with these messages, without what is always the same.
+    fn asked(messages: &str) -> Result<String, NodeError> {
+        let llm = Llm {
+            model: "m".to_owned(),
+            wire: Wire::Anthropic,
+            connection: Connection::Api(Api {
+                api_key: None,
+                url: Setting::Text(String::new()),
+                api_version: None,
+            }),
+            prompt: Prompt { messages: Vec::new(), required: Vec::new() },
+            parameters: vec![("max_tokens".to_owned(), "5".to_owned())],
+            fallback: None,
+        };
+        let body = request_body(&llm, messages)?;
+        let rest = body.strip_prefix(r#"{"model":"m","messages":"#).unwrap();
+        Ok(rest.replacen(r#","max_tokens":5"#, "", 1).strip_suffix('}').unwrap().to_owned())
+    }
+
+    fn refused(messages: &str) -> bool {
+        matches!(asked(messages), Err(NodeError::Validation(_)))
+    }
+
+    #[test]
+    fn messages_are_blocks_by_speaker_with_the_system_apart() {
+        assert_eq!(
+            asked(r#"[{"content":"a","role":"system"},{"content":"b","role":"system"},{"content":"c","role":"user"},{"content":"d","role":"user"},{"content":"e \n","role":"assistant"}]"#).unwrap(),
+            r#"[{"role":"user","content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]},{"role":"assistant","content":[{"type":"text","text":"e"}]}],"system":[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#
+        );
+        assert_eq!(
+            asked(r#"[{"content":"","role":"system"},{"content":"x ","role":"assistant"},{"content":"c","role":"user"}]"#).unwrap(),
+            r#"[{"role":"assistant","content":[{"type":"text","text":"x "}]},{"role":"user","content":[{"type":"text","text":"c"}]}]"#
+        );
+    }
+
+    #[test]
+    fn a_text_with_nothing_in_it_has_dynamiqs_placeholder() {
+        assert_eq!(
+            asked(r#"[{"content":" ","role":"system"},{"content":" \n","role":"user"}]"#).unwrap(),
+            r#"[{"role":"user","content":[{"type":"text","text":"[System: Empty message content sanitised to satisfy protocol]"}]}],"system":[{"type":"text","text":" "}]"#
+        );
+    }
+
+    #[test]
+    fn images_are_sent_as_urls_or_as_what_is_in_them() {
+        let image = |url: &str| {
+            asked(&format!(
+                r#"[{{"content":[{{"type":"text","text":"t"}},{{"type":"image_url","image_url":{{"url":"{url}","detail":"auto"}}}}],"role":"user"}}]"#
+            ))
+        };
+        let block = |url: &str| {
+            let start = r#"[{"role":"user","content":[{"type":"text","text":"t"},"#;
+            let body = image(url).unwrap();
+            body.strip_prefix(start).unwrap().strip_suffix("]}]").unwrap().to_owned()
+        };
+        assert_eq!(
+            block("https://x.example/a.png"),
+            r#"{"type":"image","source":{"type":"url","url":"https://x.example/a.png"}}"#
+        );
+        assert_eq!(
+            block("data:image/png;base64,aGk="),
+            r#"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}}"#
+        );
+        assert_eq!(
+            block("data:application/pdf;base64,aGk="),
+            r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"aGk="}}"#
+        );
+        for url in ["http://x.example/a.png", "data:text/plain;base64,aGk=", "data:image/png,x", ""]
+        {
+            assert!(matches!(image(url), Err(NodeError::Validation(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_anthropic_would_be_told_otherwise_is_refused() {
+        assert!(refused(r#"[{"content":"a","role":"user"},{"content":"b","role":"system"}]"#));
+        assert!(refused(r#"[{"content":"a","role":"tool","tool_call_id":"c"}]"#));
+        assert!(refused(r#"[{"content":"a","role":"assistant","tool_calls":[{}]}]"#));
+    }
+
+    #[test]
+    fn an_answer_has_dynamiqs_form() {
+        let read = |body: &str| {
+            let document = Document::parse(body, Dialect::STRICT).unwrap();
+            read(document.root())
+        };
+        let answer = read(
+            r#"{"type":"message","content":[{"type":"thinking","thinking":"t"},{"type":"text","text":"é"},{"type":"text","text":"\n"},{"type":"tool_use","id":"t1","name":"f","input":{"b":2.0,"a":[]}}],"stop_reason":"tool_use","usage":{"input_tokens":9,"output_tokens":4,"cache_read_input_tokens":5,"cache_creation_input_tokens":2}}"#,
+        )
+        .unwrap();
+        let usage = answer.usage;
+        assert_eq!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens], [16, 4, 20]);
+        assert_eq!(
+            answer.into_output().unwrap(),
+            r#"{"content": "\u00e9\n", "tool_calls": [{"index": 3, "function": {"arguments": {"b": 2.0, "a": []}, "name": "f"}, "id": "t1", "type": "function"}]}"#
+        );
+        for nothing in ["[]", r#"[{"type":"text","text":""}]"#] {
+            let answer = read(&format!(r#"{{"type":"message","content":{nothing}}}"#)).unwrap();
+            assert_eq!(answer.into_output().unwrap(), r#"{"content": null}"#);
+        }
+        let filtered = r#"{"type":"message","content":[],"stop_reason":"refusal"}"#;
+        assert!(read(filtered).unwrap().into_output().is_err());
+        for other in
+            [r#"{"choices":[]}"#, r#"{"content":[]}"#, r#"{"type":"error","error":{}}"#, "1"]
+        {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+}

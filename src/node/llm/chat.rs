@@ -39,6 +39,11 @@ pub(super) fn address(base: &str, api_key: Option<&Secret>) -> (String, Headers)
     (format!("{base}/chat/completions"), headers)
 }
 
+/// The same for a server of Ollama, whose URL may end in `/v1` or not.
+pub(super) fn ollama(base: &str, api_key: Option<&Secret>) -> (String, Headers) {
+    address(&format!("{}/v1", base.strip_suffix("/v1").unwrap_or(base)), api_key)
+}
+
 /// The same for a deployment at Azure.
 pub(super) fn azure(
     base: &str,
@@ -195,6 +200,100 @@ mod tests {
         assert_eq!(output(body).unwrap(), r#"{"content": "\u00e9/"}"#);
         let refusal = r#"{"choices":[{"message":{"content":null}}]}"#;
         assert_eq!(output(refusal).unwrap(), r#"{"content": null}"#);
+    }
+
+    /// What comes of a call with these members.
+    fn call(members: &str) -> String {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"","tool_calls":[{{{members}}}]}}}}]}}"#
+        );
+        let output = output(&body).unwrap();
+        let call = output.strip_prefix(r#"{"content": "", "tool_calls": ["#).unwrap();
+        call.strip_suffix("]}").unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_call_of_a_tool_has_dynamiqs_form_and_order() {
+        let whole = r#""id":"c","type":"function","function":{"name":"f","arguments":"{\"n\":2.0,\"b\":[1e2,\"é\"]}","extra":1}"#;
+        assert_eq!(
+            call(whole),
+            r#"{"function": {"arguments": {"n": 2.0, "b": [100.0, "\u00e9"]}, "name": "f"}, "id": "c", "type": "function"}"#
+        );
+        // As some providers add them.
+        assert_eq!(
+            call(r#""index":0,"id":"c","function":{"name":"f","arguments":{"a":1}}"#),
+            r#"{"index": 0, "function": {"arguments": {"a": 1}, "name": "f"}, "id": "c", "type": "function"}"#
+        );
+        assert_eq!(
+            call(r#""type":null,"function":{"arguments":null}"#),
+            r#"{"function": {"arguments": "", "name": null}, "id": "call_0", "type": "function"}"#
+        );
+    }
+
+    #[test]
+    fn arguments_that_are_no_json_stay_a_text() {
+        let arguments = |text: &str| {
+            let mut literal = String::new();
+            write_string(&mut literal, text);
+            let call =
+                call(&format!(r#""id":"c","function":{{"name":"f","arguments":{literal}}}"#));
+            let rest = call.strip_prefix(r#"{"function": {"arguments": "#).unwrap();
+            rest.strip_suffix(r#", "name": "f"}, "id": "c", "type": "function"}"#)
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(arguments(r#"{"city": "#), r#""{\"city\": ""#);
+        assert_eq!(arguments(""), r#""""#);
+        assert_eq!(arguments("null"), "null");
+        assert_eq!(arguments("{\"a\": NaN}"), r#"{"a": NaN}"#);
+        // Python is told to read them so.
+        assert_eq!(arguments("{\n\"a\": \"x\ny\\\"\tz\"}"), r#"{"a": "x\ny\"\tz"}"#);
+    }
+
+    #[test]
+    fn tokens_are_counted_even_where_the_provider_does_not_add_them_up() {
+        let used = |usage: &str| {
+            let body = format!(r#"{{"choices":[{{"message":{{"content":""}}}}]{usage}}}"#);
+            let document = Document::parse(&body, Dialect::STRICT).unwrap();
+            let usage = read(document.root()).unwrap().usage;
+            [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
+        };
+        assert_eq!(used(""), [0, 0, 0]);
+        assert_eq!(used(r#","usage":{"prompt_tokens":1,"completion_tokens":2}"#), [1, 2, 3]);
+        let counted = r#","usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":9}"#;
+        assert_eq!(used(counted), [1, 2, 9]);
+    }
+
+    #[test]
+    fn an_answer_of_which_a_filter_left_nothing_is_a_failure() {
+        let read = |content: &str| {
+            let body = format!(
+                r#"{{"choices":[{{"message":{{"content":{content}}},"finish_reason":"content_filter"}}]}}"#
+            );
+            let document = Document::parse(&body, Dialect::STRICT).unwrap();
+            read(document.root()).unwrap().into_output()
+        };
+        for nothing in ["null", "\"\""] {
+            assert!(matches!(read(nothing), Err(NodeError::Refused(_))), "{nothing}");
+        }
+        assert_eq!(read("\"half\""), Ok(r#"{"content": "half"}"#.to_owned()));
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_providers() {
+        assert_eq!(address("https://a/v1", None).0, "https://a/v1/chat/completions");
+        for base in ["http://a:11434", "http://a:11434/v1"] {
+            assert_eq!(ollama(base, None).0, "http://a:11434/v1/chat/completions");
+        }
+        let azure = |base| azure(base, "a b/c", "2024-10-21&x", None).0;
+        assert_eq!(
+            azure("https://r"),
+            "https://r/openai/deployments/a%20b%2Fc/chat/completions?api-version=2024-10-21%26x"
+        );
+        assert_eq!(
+            azure("https://r/openai/deployments/d"),
+            "https://r/openai/deployments/d/chat/completions?api-version=2024-10-21%26x"
+        );
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Provider {
                 let (url, headers) = match llm.wire {
                     Wire::Anthropic => anthropic::address(&base, api_key.as_ref()),
                     Wire::Azure => chat::azure(&base, &llm.model, &version, api_key.as_ref()),
+                    Wire::Ollama => chat::ollama(&base, api_key.as_ref()),
                     _ => chat::address(&base, api_key.as_ref()),
                 };
                 let api_key = api_key.unwrap_or_else(|| Secret::new(""));

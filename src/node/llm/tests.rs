@@ -172,3 +172,84 @@ fn keywords_that_dynamiq_acts_on_are_refused_by_name() {
         assert!(error.to_string().starts_with(&format!("kwargs.{name} is not supported")));
     }
 }
+
+#[test]
+fn a_fallback_takes_over_after_the_failures_that_its_triggers_name() {
+    use FallbackTrigger::{Any, Connection, RateLimit};
+    let busy = |is_rate_limit| NodeError::Busy {
+        message: String::new(),
+        retry_after: None,
+        is_rate_limit,
+    };
+    let none = String::new;
+    for (error, rate_limit, connection, any) in [
+        (busy(true), true, false, true),
+        (busy(false), false, true, true),
+        (NodeError::Upstream(none()), false, true, true),
+        (NodeError::Timeout(none()), false, true, true),
+        (NodeError::Refused(none()), false, false, true),
+        (NodeError::Validation(none()), false, false, false),
+        (NodeError::Transform(none()), false, false, false),
+    ] {
+        let after = |trigger| is_trigger(&[trigger], &error);
+        let found = (after(RateLimit), after(Connection), after(Any));
+        assert_eq!(found, (rate_limit, connection, any), "{error:?}");
+        assert_eq!(is_trigger(&[RateLimit, Connection], &error), rate_limit || connection);
+        assert!(!is_trigger(&[], &error));
+    }
+}
+
+#[test]
+fn keys_in_headers_of_their_own_are_kept_as_well() {
+    for (wire, header) in [(Wire::Anthropic, "x-api-key CANARY"), (Wire::Azure, "api-key CANARY")] {
+        let upstream = answering(500, r#"{"error":"no CANARY here"}"#);
+        let error = execute_with(&Llm { wire, ..llm() }, &upstream).unwrap_err();
+        assert_eq!(error.to_string(), "the provider answered with status 500: no [redacted] here");
+        let (_, headers, _) = upstream.asked.take().remove(0);
+        assert!(headers.contains(header) && !headers.contains("authorization"), "{headers}");
+    }
+}
+
+#[test]
+fn a_binding_is_asked_without_an_address() {
+    let llm =
+        Llm { wire: Wire::WorkersAi, connection: Connection::Binding("AI".to_owned()), ..llm() };
+    let upstream = answering(200, r#"{"response":"ok"}"#);
+    assert_eq!(execute_with(&llm, &upstream).unwrap(), r#"{"content": "ok"}"#);
+    let (binding, model, inputs) = upstream.asked.take().remove(0);
+    assert_eq!((binding.as_str(), model.as_str()), ("AI", "gpt"));
+    assert!(inputs.starts_with(r#"{"messages":[{"content":"Say hi","role":"system"}],"temp"#));
+    let unbound = Upstream { answer: Err(HttpError::Unreachable), asked: RefCell::default() };
+    assert!(matches!(execute_with(&llm, &unbound), Err(NodeError::Refused(_))));
+    assert!(fingerprint("t", &llm, None).starts_with(r#"{"type":"t","request":{"model":"gpt","#));
+}
+
+/// What is sent of these messages.
+fn sent(llm: &Llm, messages: &str) -> String {
+    chat::messages(llm, messages.to_owned()).unwrap()
+}
+
+#[test]
+fn what_a_message_lacks_for_a_provider_is_put_in() {
+    let plain = r#"[{"content":" ","role":"user"},{"content":"So","role":"assistant"}]"#;
+    assert_eq!(sent(&llm(), plain), plain);
+    let mistral = Llm { wire: Wire::Mistral, ..llm() };
+    assert_eq!(
+        sent(&mistral, plain),
+        r#"[{"content":" ","role":"user"},{"content":"So","role":"assistant","prefix":true}]"#
+    );
+    assert_eq!(
+        sent(&mistral, r#"[{"content":"x","role":"user"}]"#),
+        r#"[{"content":"x","role":"user"}]"#
+    );
+    let tooled = Llm { parameters: parameters(&[("tools", "[{}]")]), ..llm() };
+    assert_eq!(
+        sent(
+            &tooled,
+            r#"[{"content":"","role":"system"},{"content":"\n","role":"user","name":"n"}]"#
+        ),
+        r#"[{"content":"","role":"system"},{"content":"[System: Empty message content sanitised to satisfy protocol]","role":"user","name":"n"}]"#
+    );
+    let answered = r#"[{"content":"x","role":"tool","tool_call_id":"c"}]"#.to_owned();
+    assert!(matches!(chat::messages(&tooled, answered), Err(NodeError::Validation(_))));
+}

@@ -81,3 +81,44 @@ pub(in super::super) fn failure(binding: &str, error: AiError) -> NodeError {
         _ => NodeError::Upstream(message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Dialect, Document};
+
+    fn output(body: &str) -> Option<String> {
+        let document = Document::parse(body, Dialect::STRICT).unwrap();
+        read(document.root()).map(|answer| answer.into_output().unwrap())
+    }
+
+    #[test]
+    fn answers_of_both_forms_have_dynamiqs() {
+        assert_eq!(output(r#"{"response":"é"}"#).unwrap(), r#"{"content": "\u00e9"}"#);
+        let value = r#"{"response":{"a":1.0},"usage":{"prompt_tokens":1}}"#;
+        assert_eq!(output(value).unwrap(), r#"{"content": "{\"a\": 1.0}"}"#);
+        let call = r#"{"response":null,"tool_calls":[{"name":"f","arguments":{"a":1}}]}"#;
+        assert_eq!(
+            output(call).unwrap(),
+            r#"{"content": null, "tool_calls": [{"function": {"arguments": {"a": 1}, "name": "f"}, "id": "call_0", "type": "function"}]}"#
+        );
+        let chat = r#"{"choices":[{"message":{"content":"x"}}]}"#;
+        assert_eq!(output(chat).unwrap(), r#"{"content": "x"}"#);
+        for other in ["null", "[]", "{}", r#"{"response":1}"#, r#"{"tool_calls":[{}]}"#] {
+            assert_eq!(output(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_their_numbers() {
+        let of = |said: &str| failure("AI", AiError::Failed(said.to_owned()));
+        assert!(matches!(
+            of("3040: Capacity temporarily exceeded"),
+            NodeError::Busy { is_rate_limit: true, .. }
+        ));
+        assert!(matches!(of("AiError: 5007: No such model"), NodeError::Refused(_)));
+        assert!(matches!(of("1234567: strange"), NodeError::Upstream(_)));
+        assert!(matches!(failure("AI", AiError::Unbound), NodeError::Refused(_)));
+        assert!(of(&"x".repeat(1000)).to_string().len() < 400);
+    }
+}

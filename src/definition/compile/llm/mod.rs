@@ -124,3 +124,6 @@ fn compile_fallback(
     let triggers = raw.triggers.unwrap_or_else(|| vec![FallbackTrigger::Any]);
     raw.enabled.then(|| Box::new(Fallback { triggers, node }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ pub const PROVIDERS: &[Provider] = &[
     dynamiq!("FireworksAI", "FireworksAI", "fireworks_ai/", ChatCompletions, Fireworks),
     dynamiq!("Cerebras", "Cerebras", "cerebras/", ChatCompletions, Cerebras),
     dynamiq!("xAI", "xAI", "xai/", ChatCompletions, Alike),
-    dynamiq!("Ollama", "Ollama", "ollama/", ChatCompletions, Alike),
+    dynamiq!("Ollama", "Ollama", "ollama/", Ollama, Alike),
     dynamiq!("OpenRouter", "OpenRouter", "openrouter/", ChatCompletions, Alike),
     dynamiq!("CustomLLM", "HttpApiKey", "", ChatCompletions, Custom),
     Provider {

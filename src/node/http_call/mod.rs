@@ -53,7 +53,9 @@ impl Target {
             for part in &template.0 {
                 let value = resolve(part)?;
                 text.push_str(&value);
-                if matches!(part, Setting::Env { .. }) {
+                // A default stands in the definition.
+                if matches!(part, Setting::Env { default, .. } if default.as_ref() != Some(&value))
+                {
                     secrets.push(Secret::new(url::form_encode(&value)));
                     secrets.push(Secret::new(value));
                 }

@@ -13,6 +13,9 @@ use crate::node::NodeError;
 const PUBLIC: [&str; 5] =
     ["accept", "accept-language", "content-language", "content-type", "user-agent"];
 
+/// Servers take about as many.
+const MAX_HEADERS: usize = 100;
+
 /// A request, and where it may go from there.
 pub(super) struct Outgoing {
     pub url: Url,
@@ -151,6 +154,9 @@ fn with_value<T>(
 }
 
 fn headers(members: &Members) -> Result<Vec<(String, String)>, NodeError> {
+    if members.len() > MAX_HEADERS {
+        return Err(invalid(format!("headers: has to have at most {MAX_HEADERS} members")));
+    }
     let mut headers = vec![
         ("accept".to_owned(), "*/*".to_owned()),
         ("user-agent".to_owned(), "edgememo".to_owned()),

@@ -217,6 +217,9 @@ fn what_cannot_be_sent_is_refused_before_the_cache_is_asked() {
         let told = refused(&call(), input);
         assert!(told.starts_with(message), "{told} for {input}");
     }
+    let many: Vec<_> = (0..=100).map(|name| format!(r#""x{name}":null"#)).collect();
+    let many = format!(r#"{{"headers":{{{}}}}}"#, many.join(","));
+    assert_eq!(refused(&call(), &many), "headers: has to have at most 100 members");
     let nowhere = HttpCall { url: None, home: None, ..call() };
     assert_eq!(refused(&nowhere, "{}"), "url: is missing");
 }
@@ -351,6 +354,14 @@ fn other_statuses_are_told_apart_and_without_what_the_environment_holds() {
         assert!(told.starts_with(kind) && !told.contains("CANARY"), "{told}");
         assert!(told.contains(&status.to_string()), "{told}");
     }
+    let url =
+        Setting::Env { name: "X".to_owned(), default: Some("https://home.example".to_owned()) };
+    let with_default = HttpCall { url: Some(Template(vec![url])), ..call() };
+    let target = Target::new("x", &with_default, |setting| {
+        Ok(setting.resolve(|name| (name != "X").then(|| "CANARY".to_owned())).unwrap())
+    });
+    let error = target.unwrap().refusal(&Response { status: 500, ..ok("at https://home.example") });
+    assert!(error.to_string().ends_with("at https://home.example"), "{error}");
     let long = Response { status: 500, ..ok(&"x".repeat(1000)) };
     assert!(run(&call(), "{}", vec![long]).0.unwrap_err().to_string().len() < 400);
 }

@@ -1,13 +1,15 @@
 # edgememo. `make` lists what there is; the work is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test lint fmt build package bench bench-keys fuzz deploy clean
+.PHONY: help setup dev purge test lint fmt build package bench bench-keys fuzz deploy clean
 
-# ARGS is passed on by dev and deploy: make deploy ARGS="--env staging"
+# ARGS is passed on by dev, purge and deploy: make deploy ARGS="--env staging"
 ARGS ?=
 # How long `make fuzz` runs each target.
 SECONDS ?= 30
 # The tools of the npm packages, their Node.js 22 among them, go first.
 RUN := exec env PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+# Node.js 22 warns of its SQLite, which reads the embedded store.
+SQLITE := --disable-warning=ExperimentalWarning
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -16,7 +18,10 @@ setup: ## install the tools and packages, at pinned versions; skips what is ther
 	@scripts/setup.sh
 
 dev: setup ## build the Worker and run it on this machine (PORT=8899 chooses the port)
-	@$(RUN) node scripts/dev.mjs $(ARGS)
+	@$(RUN) node $(SQLITE) scripts/dev.mjs $(ARGS)
+
+purge: setup ## delete a node's dynamiq entries from the store of make dev (NODE=summarizer)
+	@$(RUN) node $(SQLITE) scripts/purge.mjs $(ARGS)
 
 test: ## run every check and test
 	@scripts/setup.sh test

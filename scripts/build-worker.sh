@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the Worker: build/index.js and build/index_bg.wasm. Called by make and, as wrangler.toml's
-# [build] command, by wrangler. With nothing changed it takes a moment.
+# Builds the Worker: build/index.js and build/index_bg.wasm, and beside them build/definitions.json, what
+# is compiled in. Called by make and, as wrangler.toml's [build] command, by wrangler. With nothing
+# changed it takes a moment.
 #
 # With the argument "tests" it is the Worker of the tests, with the definitions in tests/workflows:
 # tests/.artifacts/worker.
@@ -26,8 +27,12 @@ export ESBUILD_BIN="$PWD/node_modules/.bin/esbuild"
 # A failed build needs the compiler's message, not worker-build's own backtrace.
 export RUST_BACKTRACE=0
 
-# 1. Compile. Cargo decides what is stale, and its messages stand alone.
-cargo build --lib --release --locked --target "$WASM_TARGET" --features worker
+# 1. Compile. Cargo decides what is stale, and its messages stand alone; what it says to programs tells
+# where the build script put the definitions.
+said=$(cargo build --lib --release --locked --target "$WASM_TARGET" --features worker \
+  --message-format=json-render-diagnostics)
+mkdir -p "$out"
+printf '%s\n' "$said" | node scripts/definitions.mjs "$out/definitions.json"
 
 # 2. When cargo made nothing new and the tools are the same, the result is up to date.
 wasm=$CARGO_TARGET_DIR/$WASM_TARGET/release/edgememo.wasm
@@ -38,7 +43,6 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entr
   [ ! -f "$out/index.js" ] || [ ! -f "$out/index_bg.wasm" ]; then
   # 3. Bind, optimise, bundle. The stamp is dated before, and put in its place after.
   bound=$CARGO_TARGET_DIR/worker-build
-  mkdir -p "$out"
   rm -f "$stamp"
   printf '%s\n' "$made_by" >"$stamp.new"
   "$WORKER_BUILD" --release --out-dir "$bound" -- --locked --features worker

@@ -5,19 +5,21 @@
 //   --vars FILE         settings from this file instead of .dev.vars
 //   --state FOLDER      the embedded store's folder instead of .wrangler/state
 import { once } from "node:events";
+import { watchFile } from "node:fs";
 import { createServer } from "node:net";
 import { constants } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { Changes } from "./lib/changed.mjs";
+import { DEFINITIONS } from "./lib/definitions.mjs";
 import { LATENCY, startDemoModel } from "./lib/demo-model.mjs";
 import {
   describeCallers,
   describeModel,
   describeStore,
   isInsecure,
-  readDevVars,
+  readLocal,
   usesRedis,
   wantsDemoModel,
 } from "./lib/dev-vars.mjs";
@@ -28,9 +30,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const HOST = "127.0.0.1";
 const FIRST_PORT = 8787;
 
-const { values: options } = parseArgs({
-  options: { vars: { type: "string" }, state: { type: "string" } },
-});
+const { options, vars, state } = readLocal();
 
 /** Everything to be ended when this ends. @type {(() => Promise<boolean | void>)[]} */
 const cleanups = [];
@@ -97,8 +97,8 @@ async function build() {
   if (code !== 0) await stop(1, "The build failed; the reason is above.");
 }
 
-/** @param {number} port @param {Record<string, string>} vars given on the command line */
-function startWrangler(port, given, vars) {
+/** @param {number} port @param {Record<string, string>} given on the command line */
+function startWrangler(port, given) {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1", CARGO_TERM_COLOR: "always" } : {};
   const args = [
     WRANGLER,
@@ -108,13 +108,10 @@ function startWrangler(port, given, vars) {
     `--port=${port}`,
     "--inspector-port=0",
     "--show-interactive-dev-session=false",
+    `--persist-to=${state}`,
     ...Object.entries(given).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
   ];
   const env = { ...quietEnv(), ...colour };
-  // What the demo model said is never served in the name of a real one.
-  const demo = wantsDemoModel(vars) ? `${ROOT}/.wrangler/state-demo` : undefined;
-  const state = options.state ? resolve(options.state) : demo;
-  if (state) args.push(`--persist-to=${state}`);
   if (options.vars) {
     args.push(`--env-file=${resolve(options.vars)}`);
     env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = "true";
@@ -157,10 +154,10 @@ async function listNodes(url) {
 
 /**
  * @param {string} url
- * @param {import("./lib/dev-vars.mjs").Vars} vars
  * @param {string[]} [nodes]
+ * @param {string} changed what there is to say about nodes that changed
  */
-function printReady(url, vars, nodes) {
+function printReady(url, nodes, changed) {
   const body = JSON.stringify({
     input: { text: "hello" },
     config: { cache: { namespace: "my-app", ttl: 3600 } },
@@ -177,7 +174,7 @@ edgememo is ready: ${url}   (Ctrl-C stops it)
   model    ${describeModel(vars)}
   callers  ${describeCallers(vars)}
   nodes    ${nodes?.length ? `${nodes.join(", ")}; ` : ""}GET /v1/nodes says what each takes
-${wantsDemoModel(vars) && usesRedis(vars) ? "\nNote: what the demo model says is stored in your Redis, where others may be served from it.\n" : ""}
+${wantsDemoModel(vars) && usesRedis(vars) ? "\nNote: what the demo model says is stored in your Redis, where others may be served from it.\n" : ""}${changed}
 Run a node, ${wait}: a MISS (Cache-Status: edgememo; fwd=miss), unless it was run within the last hour.
 
 ${curl}
@@ -202,7 +199,6 @@ process.on("uncaughtException", (error) => {
 
 const port = await choosePort();
 const url = `http://${HOST}:${port}`;
-const vars = readDevVars(options.vars ? resolve(options.vars) : `${ROOT}/.dev.vars`);
 /** Only for this machine, so on the command line and never in a file; .dev.vars has precedence. */
 const given = vars.EDGEMEMO_INSECURE ? {} : { EDGEMEMO_INSECURE: "true" };
 
@@ -212,6 +208,12 @@ if (wantsDemoModel(vars)) {
   cleanups.push(demo.stop);
   Object.assign(given, { OPENAI_API_KEY: "demo", OPENAI_URL: demo.url });
 }
-startWrangler(port, given, vars);
+const changes = new Changes(vars, state, options);
+const changed = changes.sinceLastStart();
+startWrangler(port, given);
 await healthy(url);
-printReady(url, vars, await listNodes(url));
+printReady(url, await listNodes(url), await changed);
+changes.remember();
+watchFile(DEFINITIONS, { interval: 500 }, async () => {
+  process.stdout.write(await changes.sinceLastBuild());
+});

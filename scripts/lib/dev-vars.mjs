@@ -1,6 +1,10 @@
 // What .dev.vars asks for: which store, which model, who may call.
 import { existsSync, readFileSync } from "node:fs";
-import { parseEnv } from "node:util";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, parseEnv } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** @typedef {Record<string, string | undefined>} Vars */
 
@@ -15,6 +19,19 @@ export function readDevVars(path) {
   return Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== ""));
 }
 
+/**
+ * What `make dev` and `make purge` go by: the options of the command line as they were given, the
+ * settings, and the folder of the embedded store.
+ * @returns {{options: {vars?: string, state?: string}, vars: Vars, state: string}}
+ */
+export function readLocal() {
+  const { values: options } = parseArgs({
+    options: { vars: { type: "string" }, state: { type: "string" } },
+  });
+  const vars = readDevVars(resolve(options.vars ?? `${ROOT}/.dev.vars`));
+  return { options, vars, state: resolve(options.state ?? `${ROOT}/${stateFolder(vars)}`) };
+}
+
 /** Where a URL leads, without what may be secret in it. @param {string} url */
 function hostOf(url) {
   return URL.canParse(url) ? new URL(url).host : "(not a URL)";
@@ -26,21 +43,42 @@ const REDIS = [
   ["KV_REST_API_URL", "KV_REST_API_TOKEN"],
 ];
 
+/**
+ * The Redis that is asked for: where it is, or the setting that is missing for it.
+ * @param {Vars} vars
+ * @returns {{url: string, host: string, token: string, missing?: undefined} | {missing: string} | undefined}
+ */
+export function redisOf(vars) {
+  for (const [url, token] of REDIS) {
+    if (vars[url] && vars[token]) {
+      return { url: vars[url], host: hostOf(vars[url]), token: vars[token] };
+    }
+    if (vars[url] || vars[token]) return { missing: vars[url] ? token : url };
+  }
+  return undefined;
+}
+
 /** @param {Vars} vars */
 export function describeStore(vars) {
-  for (const [url, token] of REDIS) {
-    if (vars[url] && vars[token]) return `Redis at ${hostOf(vars[url])} (.dev.vars)`;
-    if (vars[url] || vars[token]) {
-      return `INCOMPLETE: ${vars[url] ? token : url} is missing in .dev.vars; runs answer 503`;
-    }
-  }
-  const folder = wantsDemoModel(vars) ? "state-demo" : "state";
-  return `embedded; its entries are in .wrangler/${folder} and survive a restart`;
+  const redis = redisOf(vars);
+  if (redis?.missing)
+    return `INCOMPLETE: ${redis.missing} is missing in .dev.vars; runs answer 503`;
+  if (redis) return `Redis at ${redis.host} (.dev.vars)`;
+  return `embedded; its entries are in ${stateFolder(vars)} and survive a restart`;
+}
+
+/**
+ * The embedded store's folder, in the project's. What the demo model said is never served in the name of
+ * a real one.
+ * @param {Vars} vars
+ */
+function stateFolder(vars) {
+  return wantsDemoModel(vars) ? ".wrangler/state-demo" : ".wrangler/state";
 }
 
 /** Whether entries go to a Redis. @param {Vars} vars */
 export function usesRedis(vars) {
-  return REDIS.some(([url, token]) => vars[url] && vars[token]);
+  return redisOf(vars)?.token !== undefined;
 }
 
 /** Whether the demo model stands in for a provider. @param {Vars} vars */

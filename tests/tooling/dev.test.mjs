@@ -156,7 +156,7 @@ describe("make dev with nothing configured", LIMIT, () => {
     await dev.ready();
     const script = dev
       .processes()
-      .find(({ command }) => /^\S*node scripts\/dev\.mjs/.test(command));
+      .find(({ command }) => /^\S*node .*scripts\/dev\.mjs/.test(command));
     assert.deepEqual((await dev.end("SIGKILL", script.pid)).left, []);
   });
 

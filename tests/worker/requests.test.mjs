@@ -1,7 +1,7 @@
 /** Requests that are not runs: what there is, and how everything else is refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertProblem } from "../support/assertions.mjs";
+import { assertFailure, assertProblem } from "../support/assertions.mjs";
 import { cached, RUN, withWorld } from "../support/world.mjs";
 
 const MAX_BODY_BYTES = 2_000;
@@ -170,12 +170,16 @@ withWorld("the default limit of a body", { store: "embedded" }, (world) => {
   });
 
   test("holds a body nested as deep as fits without breaking the Worker", async () => {
-    const nested = (levels) => `{"input":{"text":${"[".repeat(levels)}${"]".repeat(levels)}}}`;
-    // Two levels are the body and the input; what fits is hashed, rendered and sent.
-    assert.equal((await world.run(nested(998))).status, 200);
+    const nested = (name, levels) =>
+      `{"input":{"text":"x","${name}":${"[".repeat(levels)}${"]".repeat(levels)}}}`;
+    // Two levels are the body and the input; what fits is hashed.
+    assert.equal((await world.run(nested("data", 998))).status, 200);
     for (const levels of [999, 200_000]) {
-      assertProblem(await world.run(nested(levels)), 400, "invalid-json");
+      assertProblem(await world.run(nested("data", levels)), 400, "invalid-json");
     }
+    // What is printed may be less deep than what is hashed.
+    assert.equal((await world.run(nested("text", 198))).status, 200);
+    assertFailure(await world.run(nested("text", 998)), 422, "ValidationError");
     assertProblem(await world.run(`{"input":{"text":${"[".repeat(500_000)}`), 400, "invalid-json");
   });
 });

@@ -39,6 +39,7 @@ wasm=$CARGO_TARGET_DIR/$WASM_TARGET/release/edgememo.wasm
 made_by="worker-build $WORKER_BUILD_VERSION, wasm-bindgen $WASM_BINDGEN_VERSION, $(cksum <package-lock.json), $(cksum <Cargo.toml), $WASM_FEATURES, $CARGO_TARGET_DIR"
 stamp=$out/.made-by
 entry="src/worker/entry.js src/worker/microtask.js"
+# shellcheck disable=SC2086
 if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entry -newer "$stamp")" ] ||
   [ ! -f "$out/index.js" ] || [ ! -f "$out/index_bg.wasm" ]; then
   # 3. Bind, optimise, bundle. The stamp is dated before, and put in its place after.

@@ -14,6 +14,13 @@ test("index.js and index_bg.wasm are within their budget together, gzipped", (t)
   assert.ok(total <= BUDGET, `${total} bytes`);
 });
 
+test("a Worker whose nodes use everything is not much larger", (t) => {
+  const everything = path.join(root, "tests/.artifacts/worker");
+  const total = measure(everything).reduce((sum, { gzipped }) => sum + gzipped, 0);
+  t.diagnostic(`${total} bytes`);
+  assert.ok(total <= 1.25 * BUDGET, `${total} bytes`);
+});
+
 test("index.js imports nothing else, so these two are the whole of it", async () => {
   const script = await readFile(path.join(build, "index.js"), "utf8");
   const imports = [...script.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(

@@ -37,6 +37,7 @@ after(() => shut(server));
 
 const options = {
   workflows: "tests",
+  ai: true,
   env: () => ({ EMBEDDINGS_API_KEY: KEY, EMBEDDINGS_URL: url }),
 };
 
@@ -112,6 +113,20 @@ overBothStores("an embedder", options, (world) => {
       assertFailure(failed, 502, "UpstreamError");
       assert.match(failed.json.error.message, new RegExp(`status ${status}`));
     }
+  });
+
+  test("of Workers AI is asked through the binding, and not at all on a hit", async () => {
+    const first = await run("embed-bound", { query: "four" });
+    assert.equal(first.status, 200, first.text);
+    assert.match(first.text, /"output":\{"embedding": \[\d+\.0, 0\.5, 4\.0\], "query": "four"\}/);
+    await world.stored(first.json.cache.key);
+    const second = await run("embed-bound", { query: "four" });
+    assert.equal(second.json.is_output_from_cache, true);
+    assert.deepEqual(second.json.output, first.json.output);
+    assert.equal(calls.length, 0);
+    const failed = await run("embed-bound", { query: "3040" });
+    assertFailure(failed, 502, "UpstreamError");
+    assert.match(failed.json.error.message, /^Workers AI failed: 3040: Capacity/);
   });
 
   test("is given up when it hangs, which is 504", async () => {

@@ -27,6 +27,9 @@ const NOT_REASONING: [&str; 18] = [
     "gpt-6-luna",
 ];
 
+const RESPONSES_API: &str =
+    "Dynamiq asks this model through OpenAI's Responses API, which the edge does not speak";
+
 const NOT_SENT: &str = "is not sent to this model: leave it out";
 
 /// Makes of the fields what is sent to a model of a provider.
@@ -83,9 +86,7 @@ fn open_ai(
         return;
     }
     if ["pro", "codex", "deep-research"].iter().any(|part| model.contains(part)) {
-        let reason = "Dynamiq asks this model through OpenAI's Responses API, which the edge does \
-                      not speak";
-        refuse(None, reason.to_owned());
+        refuse(None, RESPONSES_API.to_owned());
     }
     fields.rename("max_tokens", "max_completion_tokens");
     let default = if NOT_REASONING.contains(&model) { "none" } else { "medium" };
@@ -111,8 +112,14 @@ fn open_ai(
         }
     } else {
         fields.refuse(&["stop"], NOT_SENT, refuse);
+        let is_reasoning = effort != "none" || !is_any(&["gpt-5.", "gpt-6"]);
         if !is_chat {
-            fields.refuse(sampling, NOT_SENT, refuse);
+            let penalties = &["presence_penalty", "frequency_penalty"];
+            fields.refuse(if is_reasoning { sampling } else { penalties }, NOT_SENT, refuse);
+        }
+        let is_newer = is_any(&["gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6"]);
+        if ways == Ways::OpenAi && is_newer && is_reasoning && fields.get("tools").is_some() {
+            refuse(None, format!("{RESPONSES_API} when it reasons and has tools"));
         }
     }
     if ways == Ways::Azure {

@@ -185,6 +185,7 @@ fn models_of_open_ai_that_reason_are_asked_as_dynamiq_asks_them() {
 #[test]
 fn what_dynamiq_would_not_send_is_refused_by_name() {
     let tools = format!(", tools: {TOOLS}");
+    let effort = format!("{tools}, reasoning_effort: low");
     for (node, model, fields, reason) in [
         ("Mistral", "m", ", presence_penalty: 1", "has no field `presence_penalty` at the edge"),
         ("Cerebras", "m", ", frequency_penalty: 1", "has no field `frequency_penalty`"),
@@ -208,6 +209,9 @@ fn what_dynamiq_would_not_send_is_refused_by_name() {
         ),
         ("llms.OpenAI", "o3", ", stop: [x]", "stop is not sent to this model"),
         ("llms.OpenAI", "gpt-5", ", top_p: 1", "top_p is not sent to this model"),
+        ("llms.OpenAI", "gpt-5.1", ", frequency_penalty: 1", "frequency_penalty is not sent"),
+        ("llms.OpenAI", "gpt-5.1", ", reasoning_effort: low, top_p: 1", "top_p is not sent"),
+        ("llms.OpenAI", "gpt-6-sol", &effort, "Responses API, which the edge does not speak when"),
         ("llms.OpenAI", "gpt-5-pro", "", "Responses API"),
         ("llms.OpenAI", "m", ", tool_choice: auto", "left out where there are no tools"),
         ("llms.OpenAI", "m", ", tools: [{type: function}]", "tools has to be a list of {type"),
@@ -222,6 +226,8 @@ fn what_dynamiq_would_not_send_is_refused_by_name() {
     let mistake = compile("Groq", "m", &format!("{tools}, tool_choice: f")).unwrap_err();
     assert!(mistake.contains("tool_choice has to be auto, none or required"), "{mistake}");
     assert!(compile("llms.OpenAI", "o3-mini", ", stop: [x]").is_ok());
+    let sampled = format!("{tools}, temperature: 1, top_p: 1");
+    assert!(compile("llms.OpenAI", "gpt-6-sol", &sampled).is_ok());
     for model in
         ["claude-opus-4-6", "claude-opus-4-20250514", "claude-3-5-sonnet", "claude-haiku-5"]
     {

@@ -36,7 +36,7 @@ const INPUTS = {
 const CASES = {
   "a node, with a namespace and a ttl": {
     path: "/v1/nodes/summarizer/run",
-    file: "summarize.yaml",
+    file: "workflows/summarize.yaml",
     workflow: "summarize",
     nodes: ["summarizer"],
     inputs: INPUTS,
@@ -44,11 +44,20 @@ const CASES = {
   },
   "a workflow, without namespace and ttl": {
     path: "/v1/workflows/summarize/run",
-    file: "summarize.yaml",
+    file: "workflows/summarize.yaml",
     workflow: "summarize",
     nodes: ["summarizer"],
     inputs: INPUTS,
     cache: { namespace: null, ttl: null },
+  },
+  "a flow of three nodes, with transformers": {
+    path: "/v1/workflows/shared/run",
+    file: "tests/workflows/shared.yaml",
+    workflows: "tests",
+    workflow: "shared",
+    nodes: ["shared_first", "shared_second", "shared_third"],
+    inputs: INPUTS,
+    cache: { namespace: "my-app", ttl: 3600 },
   },
 };
 
@@ -57,12 +66,11 @@ if (whyNot) test(TITLE, { skip: whyNot });
 else describeOverRedis(`${TITLE}, ${dynamiqVersion()}`, { timeout: GROUP_MS }, sharing);
 
 function sharing() {
-  const world = new World({ store: "redis" });
-  before(() => world.start());
-  after(() => world.close());
-
   for (const [name, { nodes, inputs, cache, ...what }] of Object.entries(CASES)) {
     describe(name, () => {
+      const world = new World({ store: "redis", workflows: what.workflows ?? "shipped" });
+      before(() => world.start());
+      after(() => world.close());
       // The same members in both, told apart by one that names who was first.
       const texts = (first) =>
         Object.values(inputs).map((text) => `{${text}, "first": "${first}"}`);
@@ -111,7 +119,7 @@ function sharing() {
 
         const lines = await runExample([...workerFirst, ...pythonFirst], {
           args: [
-            ...["--workflow", path.join(root, "workflows", what.file), "--id", what.workflow],
+            ...["--workflow", path.join(root, what.file), "--id", what.workflow],
             ...(cache.namespace === null ? [] : ["--namespace", cache.namespace]),
             ...(cache.ttl === null ? [] : ["--ttl", String(cache.ttl)]),
           ],

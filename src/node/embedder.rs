@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::llm::workers_ai;
-use super::{Execution, NodeError, failure};
+use super::endpoint::Endpoint;
+use super::{Execution, NodeError};
 use crate::ai::Ai;
 use crate::definition::{Connection, Embedder, Setting};
-use crate::http::{Headers, HttpClient, Request, Secret};
+use crate::http::{Headers, HttpClient, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, repr, write_string};
-
-/// Largest answer that is read from a provider.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where a node sends its texts, and what it asks.
 #[derive(Debug)]
@@ -19,12 +16,6 @@ pub(super) struct Embeddings {
     /// The request up to the text, and from there on.
     body: (String, String),
     fingerprint: String,
-}
-
-#[derive(Debug)]
-enum Endpoint {
-    Http { url: String, headers: Headers, api_key: Secret },
-    Binding { name: String, model: String },
 }
 
 impl Embeddings {
@@ -110,48 +101,11 @@ pub(super) async fn execute(
     let mut body = before.clone();
     write_string(&mut body, &to_embed(&text_of(query)?));
     body.push_str(after);
-    let answer = ask(&embeddings.endpoint, outside, &body).await?;
-    let Some(embedding) = read_embedding(&answer) else {
-        let what = match embeddings.endpoint {
-            Endpoint::Http { .. } => "check the connection's url",
-            Endpoint::Binding { .. } => "check the model",
-        };
-        let message = format!("the provider's answer is not an embedding ({what})");
-        return Err(NodeError::Upstream(message));
-    };
+    let endpoint = &embeddings.endpoint;
+    let answer = endpoint.ask(outside, &body).await?;
+    let embedding = read_embedding(&answer).ok_or_else(|| endpoint.no_sense("an embedding"))?;
     let query = dumps(query, Order::AsWritten);
     Ok(format!("{{\"embedding\": {embedding}, \"query\": {query}}}"))
-}
-
-/// The provider's answer, as text.
-async fn ask(
-    endpoint: &Endpoint,
-    outside: &(impl HttpClient + Ai),
-    body: &str,
-) -> Result<String, NodeError> {
-    match endpoint {
-        Endpoint::Http { url, headers, api_key } => {
-            let request = Request {
-                method: "POST",
-                url,
-                headers,
-                body: Some(body),
-                deadline: None,
-                max_response_bytes: MAX_ANSWER_BYTES,
-                wanted: &["retry-after"],
-            };
-            let response = outside.send(request).await.map_err(failure::unanswered)?;
-            if response.status != 200 {
-                return Err(failure::refusal(api_key, &response));
-            }
-            // What is no text is no answer.
-            Ok(String::from_utf8(response.body).unwrap_or_default())
-        }
-        Endpoint::Binding { name, model } => {
-            let answer = outside.run(name, model, body).await;
-            answer.map_err(|error| workers_ai::failure(name, error))
-        }
-    }
 }
 
 /// 8192 tokens of four characters, as Dynamiq counts them.
@@ -206,7 +160,7 @@ mod tests {
     use super::*;
     use crate::ai::AiError;
     use crate::definition::Api;
-    use crate::http::{HttpError, Response};
+    use crate::http::{HttpError, Request, Response};
 
     #[test]
     fn only_the_query_is_hashed() {

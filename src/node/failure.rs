@@ -1,6 +1,7 @@
 //! What a provider's failures mean.
 
 use super::NodeError;
+use crate::ai::AiError;
 use crate::http::{HttpError, Response, Secret};
 use crate::json::{Dialect, Document, Value};
 
@@ -47,8 +48,34 @@ pub(super) fn refusal(api_key: &Secret, response: &Response) -> NodeError {
     }
 }
 
+/// What the failure of a binding means. Workers AI says a number first.
+pub(super) fn of_binding(binding: &str, error: AiError) -> NodeError {
+    let said = match error {
+        AiError::Unbound => {
+            return NodeError::Refused(format!(
+                "the Worker has no binding `{binding}`: deploy it with an [ai] section that has it, \
+                 as `wrangler deploy --env workers-ai` does"
+            ));
+        }
+        AiError::Failed(said) => said,
+    };
+    let message = format!("Workers AI failed: {}", shortened(&said));
+    let code = said.split(|char: char| !char.is_ascii_digit()).find(|digits| digits.len() == 4);
+    match code {
+        // The day's allowance is used up; there is no room for more at the moment.
+        Some("3036" | "3040") => {
+            NodeError::Busy { message, retry_after: None, is_rate_limit: true }
+        }
+        // No such model, no such task, inputs that it does not take, terms that are not accepted.
+        Some("3003" | "3041" | "3042" | "5004" | "5005" | "5006" | "5007" | "5016" | "5018") => {
+            NodeError::Refused(message)
+        }
+        _ => NodeError::Upstream(message),
+    }
+}
+
 /// The begin of a message.
-pub(super) fn shortened(message: &str) -> String {
+fn shortened(message: &str) -> String {
     message.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
@@ -60,5 +87,23 @@ fn error_message(body: &str) -> Option<String> {
     match root.get("error") {
         Some(error) => error.get("message").and_then(text).or_else(|| text(error)),
         None => root.get("message").and_then(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_workers_ai_are_told_apart_by_their_numbers() {
+        let of = |said: &str| of_binding("AI", AiError::Failed(said.to_owned()));
+        assert!(matches!(
+            of("3040: Capacity temporarily exceeded"),
+            NodeError::Busy { is_rate_limit: true, .. }
+        ));
+        assert!(matches!(of("AiError: 5007: No such model"), NodeError::Refused(_)));
+        assert!(matches!(of("1234567: strange"), NodeError::Upstream(_)));
+        assert!(matches!(of_binding("AI", AiError::Unbound), NodeError::Refused(_)));
+        assert!(of(&"x".repeat(1000)).to_string().len() < 400);
     }
 }

@@ -7,6 +7,7 @@ mod converter;
 mod defined;
 mod dependencies;
 mod embedder;
+mod endpoint;
 mod failure;
 mod http_call;
 mod lifecycle;

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::super::NodeError;
-use super::output::{Answer, arguments, printed, tokens, tool_call, usage};
+use super::output::{Answer, arguments, calls, openai_usage, printed, tool_call};
 use crate::definition::{Llm, Wire};
 use crate::http::{Headers, Secret};
 use crate::json::{Dialect, Document, Item, Value, write_string};
@@ -143,27 +143,16 @@ pub(super) fn read(root: Value<'_>) -> Option<Answer> {
     let Item::Array(mut choices) = root.get("choices")?.item() else { return None };
     let choice = choices.next()?;
     let message = choice.get("message")?;
-    let tool_calls = match message.get("tool_calls").map(Value::item) {
-        Some(Item::Array(calls)) => {
-            calls.enumerate().map(|(index, call)| read_call(index, call)).collect::<Option<_>>()?
-        }
-        _ => Vec::new(),
-    };
+    let tool_calls = calls(message, read_call)?;
     let content = match message.get("content") {
         Some(content) if content.as_str().is_some() || content.is_null() => printed(content),
         None if !tool_calls.is_empty() => "null".to_owned(),
         _ => return None,
     };
-    let used = root.get("usage");
-    let count = |name| tokens(used, name);
     Some(Answer {
         content,
         tool_calls,
-        usage: usage(
-            count("prompt_tokens").unwrap_or_default(),
-            count("completion_tokens").unwrap_or_default(),
-            count("total_tokens"),
-        ),
+        usage: openai_usage(root),
         is_filtered: is_text(choice.get("finish_reason"), "content_filter"),
     })
 }

@@ -3,19 +3,16 @@
 mod anthropic;
 mod chat;
 mod output;
-pub(super) mod workers_ai;
+mod workers_ai;
 
 use super::defined::Resolved;
-use super::{Execution, NodeError, failure};
+use super::endpoint::Endpoint;
+use super::{Execution, NodeError};
 use crate::ai::Ai;
 use crate::definition::{Api, Connection, FallbackTrigger, Llm, Setting, Wire};
-use crate::http::{Headers, HttpClient, Request, Secret};
+use crate::http::{HttpClient, Secret};
 use crate::json::{Dialect, Document, Value, write_string};
 use crate::prompt;
-
-/// Largest answer that is read from a provider. An isolate has 128 MB, of which the tape of an answer
-/// made of the smallest tokens takes about four times its length.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where a node sends its requests.
 #[derive(Debug)]
@@ -23,12 +20,6 @@ pub(super) struct Provider {
     endpoint: Endpoint,
     fingerprint: String,
     fallback: Option<Box<Resolved>>,
-}
-
-#[derive(Debug)]
-enum Endpoint {
-    Http { url: String, headers: Headers, api_key: Secret },
-    Binding(String),
 }
 
 impl Provider {
@@ -60,7 +51,9 @@ impl Provider {
                 let place = if llm.wire == Wire::Azure { url.clone() } else { base };
                 (Endpoint::Http { url, headers, api_key }, Some(place))
             }
-            Connection::Binding(name) => (Endpoint::Binding(name.clone()), None),
+            Connection::Binding(name) => {
+                (Endpoint::Binding { name: name.clone(), model: llm.model.clone() }, None)
+            }
         };
         let fingerprint = fingerprint(node_type, llm, place.as_deref());
         Ok(Self { endpoint, fingerprint, fallback })
@@ -127,7 +120,7 @@ pub(super) async fn execute(
         Wire::WorkersAi => inputs(llm, &chat::messages(llm, messages)?),
         _ => request_body(llm, &chat::messages(llm, messages)?),
     };
-    let answer = ask(llm, &provider.endpoint, outside, &body).await?;
+    let answer = provider.endpoint.ask(outside, &body).await?;
     // Python's dialect: what comes from a provider may have been written by Python.
     let document = Document::parse(&answer, Dialect::PYTHON).ok();
     let read = document.as_ref().and_then(|document| match llm.wire {
@@ -135,48 +128,9 @@ pub(super) async fn execute(
         Wire::WorkersAi => workers_ai::read(document.root()),
         _ => chat::read(document.root()),
     });
-    let Some(answer) = read else {
-        let what = match provider.endpoint {
-            Endpoint::Http { .. } => " (check the connection's url)",
-            Endpoint::Binding(_) => "",
-        };
-        let message = format!("the provider's answer is not one of a language model{what}");
-        return Err(NodeError::Upstream(message));
-    };
+    let answer = read.ok_or_else(|| provider.endpoint.no_sense("one of a language model"))?;
     execution.used(answer.usage);
     answer.into_output()
-}
-
-/// The provider's answer, as text.
-async fn ask(
-    llm: &Llm,
-    endpoint: &Endpoint,
-    outside: &(impl HttpClient + Ai),
-    body: &str,
-) -> Result<String, NodeError> {
-    match endpoint {
-        Endpoint::Http { url, headers, api_key } => {
-            let request = Request {
-                method: "POST",
-                url,
-                headers,
-                body: Some(body),
-                deadline: None,
-                max_response_bytes: MAX_ANSWER_BYTES,
-                wanted: &["retry-after"],
-            };
-            let response = outside.send(request).await.map_err(failure::unanswered)?;
-            if response.status != 200 {
-                return Err(failure::refusal(api_key, &response));
-            }
-            // What is no text is no answer.
-            Ok(String::from_utf8(response.body).unwrap_or_default())
-        }
-        Endpoint::Binding(name) => {
-            let answer = outside.run(name, &llm.model, body).await;
-            answer.map_err(|error| workers_ai::failure(name, error))
-        }
-    }
 }
 
 /// What a node asks of a provider, before an input is filled in: another model, prompt, parameter or

@@ -102,3 +102,28 @@ pub(super) fn usage(prompt_tokens: u64, completion_tokens: u64, total: Option<u6
     let total_tokens = total.filter(|total| *total > 0).unwrap_or(sum);
     Usage { prompt_tokens, completion_tokens, total_tokens }
 }
+
+/// What OpenAI's `usage` says, in an answer.
+pub(super) fn openai_usage(answer: Value<'_>) -> Usage {
+    let used = answer.get("usage");
+    let count = |name| tokens(used, name);
+    usage(
+        count("prompt_tokens").unwrap_or_default(),
+        count("completion_tokens").unwrap_or_default(),
+        count("total_tokens"),
+    )
+}
+
+/// The members of `tool_calls`, where there are any, each read with its place; None when one of
+/// them makes no sense.
+pub(super) fn calls(
+    message: Value<'_>,
+    read: impl Fn(usize, Value<'_>) -> Option<String>,
+) -> Option<Vec<String>> {
+    match message.get("tool_calls").map(Value::item) {
+        Some(Item::Array(calls)) => {
+            calls.enumerate().map(|(index, call)| read(index, call)).collect()
+        }
+        _ => Some(Vec::new()),
+    }
+}

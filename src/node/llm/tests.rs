@@ -5,7 +5,7 @@ use futures_executor::block_on;
 use super::*;
 use crate::ai::AiError;
 use crate::definition::{Content, Message, Prompt, Role};
-use crate::http::{HttpError, Response};
+use crate::http::{HttpError, Request, Response};
 
 /// Answers every request with the same, and keeps what was asked.
 struct Upstream {

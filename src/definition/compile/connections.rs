@@ -145,6 +145,21 @@ fn binding(_: &mut Mistakes<'_>, _: &str, raw: &mut RawConnection) -> Option<Con
     Some(Connection::Provider(raw.r#type.value.clone(), model::Connection::Binding(name)))
 }
 
+/// Whether the default of `${oc.env:NAME,default}` is this text in Dynamiq too, whose grammar knows
+/// numbers, null, booleans, lists and quotes: `1.` is `1.0` there.
+pub(super) fn is_default(text: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b" /:-+._%*@?|".contains(&byte);
+    let is_word = |word: &&str| text.eq_ignore_ascii_case(word);
+    let is_itself = match text.replace('_', "").parse::<f64>() {
+        Ok(float) => {
+            let integer = text.parse::<i64>();
+            format!("{float:?}") == text || integer.is_ok_and(|value| value.to_string() == text)
+        }
+        Err(_) => !["null", "true", "false"].iter().any(is_word),
+    };
+    text.bytes().all(is_known) && !text.starts_with(':') && is_itself
+}
+
 impl Mistakes<'_> {
     /// The setting that stands for a field that is not written.
     fn unwritten(&mut self, id: &str, field: &str, given: &Given, at: Location) -> Option<Setting> {
@@ -206,7 +221,7 @@ impl Mistakes<'_> {
         };
         match inner {
             Some((name, default))
-                if is_name(name.trim()) && !default.is_some_and(|d| d.contains("${")) =>
+                if is_name(name.trim()) && default.is_none_or(|d| is_default(d.trim())) =>
             {
                 Some(Setting::Env {
                     name: name.trim().to_owned(),
@@ -216,7 +231,8 @@ impl Mistakes<'_> {
             _ => {
                 let reason = format!(
                     "connection `{id}`: {field} has to be a text, ${{oc.env:NAME}} or \
-                     ${{oc.env:NAME,default}}"
+                     ${{oc.env:NAME,default}}; a default has letters, digits, spaces and \
+                     / : - + . _ % * @ ? | in it, and is no null or boolean"
                 );
                 self.add(text.referenced, reason);
                 None

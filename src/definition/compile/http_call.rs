@@ -6,7 +6,7 @@ use super::super::model::{
     Given, HttpCall, Kind, Method, Origin, PayloadType, Setting, Template, header_mistake,
 };
 use super::Mistakes;
-use super::connections::Connection;
+use super::connections::{Connection, is_default};
 use super::nodes::Scope;
 use super::yaml::{Constants, RawConnection, RawNode};
 
@@ -287,8 +287,9 @@ fn is_nested(json: &str) -> bool {
     json.contains(['[', '{'])
 }
 
-const NOT_A_TEMPLATE: &str =
-    "may have ${oc.env:NAME} and ${oc.env:NAME,default} in it, and `${` for nothing else";
+const NOT_A_TEMPLATE: &str = "may have ${oc.env:NAME} and ${oc.env:NAME,default} in it, and `${` for \
+     nothing else; a default has letters, digits, spaces and / : - + . _ % * @ ? | in it, and is no \
+     null or boolean";
 
 /// The parts of a text with `${oc.env:NAME}` and `${oc.env:NAME,default}` in it.
 fn template(text: &str) -> Option<Template> {
@@ -303,10 +304,13 @@ fn template(text: &str) -> Option<Template> {
             inner.split_once(',').map_or((inner, None), |(name, default)| (name, Some(default)));
         let name = name.trim();
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        if name.is_empty() || !name.bytes().all(is_name) || inner.contains("${") {
+        let default = default.map(|default| default.trim().to_owned());
+        if name.is_empty()
+            || !name.bytes().all(is_name)
+            || !default.as_deref().is_none_or(is_default)
+        {
             return None;
         }
-        let default = default.map(|default| default.trim().to_owned());
         parts.push(Setting::Env { name: name.to_owned(), default });
         rest = after;
     }

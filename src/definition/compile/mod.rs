@@ -7,12 +7,14 @@ mod choice;
 pub(crate) mod conditions;
 mod connections;
 mod converter;
+mod document;
 mod embedder;
 mod flows;
 mod http_call;
 mod json;
 mod llm;
 mod nodes;
+mod scalars;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -82,6 +84,7 @@ impl Compiler {
         let file = mistakes
             .parsed::<Types>(text)
             .filter(|types| mistakes.check_types(types))
+            .filter(|_| mistakes.check_document(text))
             .and_then(|_| mistakes.parsed::<File>(text));
         if let Some(file) = file {
             self.compile(file, &mut mistakes);
@@ -172,13 +175,17 @@ impl Mistakes<'_> {
     }
 
     fn parsed<'t, T: Deserialize<'t>>(&mut self, text: &'t str) -> Option<T> {
-        // Without the excerpt that goes over several lines: file and line say where.
-        let options = serde_saphyr::options! { with_snippet: false };
-        match serde_saphyr::from_str_with_options(text, options) {
+        match serde_saphyr::from_str_with_options(text, scalars::options()) {
             Ok(value) => Some(value),
             Err(error) => {
                 let place = error.location().map(|at| (at.line(), at.column()));
-                let reason = error.to_string();
+                let reason = match error {
+                    // Without the text, which might be a secret.
+                    serde_saphyr::Error::QuotingRequired { .. } => {
+                        "this has to be a text: put it in quotes".to_owned()
+                    }
+                    error => error.to_string(),
+                };
                 self.found.push(Mistake { file: self.file.to_owned(), place, reason });
                 None
             }

@@ -49,8 +49,10 @@ pub enum MissReason {
     Unreachable,
     /// Redis did not answer within the deadline.
     Timeout,
-    /// Redis refused the token.
+    /// Redis refused the token, or the user and password.
     Unauthorized,
+    /// Redis refused the number of the database.
+    Database,
     /// Redis refused the command, or answered with an HTTP error.
     RedisError,
     /// The answer is not one of Redis.
@@ -76,6 +78,7 @@ impl MissReason {
             Self::Unreachable => "redis-unreachable",
             Self::Timeout => "redis-timeout",
             Self::Unauthorized => "redis-unauthorized",
+            Self::Database => "redis-database",
             Self::RedisError => "redis-error",
             Self::BadReply => "redis-bad-reply",
             Self::WrongType => "wrong-type",
@@ -87,10 +90,10 @@ impl MissReason {
         }
     }
 
-    /// Whether the output is worth a write after this: not when the write would be refused too,
-    /// and not when it would replace what somebody else keeps at the key.
+    /// Whether the output is worth a write after this: not when the write would be refused too or
+    /// land in another database, and not when it would replace what somebody else keeps at the key.
     pub fn allows_write(self) -> bool {
-        !matches!(self, Self::Unauthorized | Self::WrongType)
+        !matches!(self, Self::Unauthorized | Self::Database | Self::WrongType)
     }
 }
 
@@ -100,7 +103,8 @@ impl From<&RedisError> for MissReason {
             RedisError::Unreachable => Self::Unreachable,
             RedisError::Timeout(_) => Self::Timeout,
             RedisError::Unauthorized => Self::Unauthorized,
-            RedisError::Status(_) => Self::RedisError,
+            RedisError::Database => Self::Database,
+            RedisError::Refused | RedisError::Status(_) => Self::RedisError,
             RedisError::BadReply | RedisError::ReplyTooLarge(_) => Self::BadReply,
         }
     }
@@ -285,6 +289,8 @@ mod tests {
             (Fault::Fails(RedisError::Unreachable), "redis-unreachable"),
             (Fault::Fails(RedisError::Timeout(Duration::ZERO)), "redis-timeout"),
             (Fault::Fails(RedisError::Unauthorized), "redis-unauthorized"),
+            (Fault::Fails(RedisError::Database), "redis-database"),
+            (Fault::Fails(RedisError::Refused), "redis-error"),
             (Fault::Fails(RedisError::Status(500)), "redis-error"),
             (Fault::Fails(RedisError::BadReply), "redis-bad-reply"),
             (Fault::Fails(RedisError::ReplyTooLarge(1)), "redis-bad-reply"),

@@ -5,18 +5,28 @@
 //! | [`command`] | the commands the cache uses, and their replies |
 //! | [`dialect`] | Upstash's REST dialect, both sides of it |
 //! | [`rest`] | a client for that dialect over any HTTP client |
+//! | [`resp`] | a client for Redis's own protocol over any stream of bytes |
+//! | [`connection`] | where such a Redis is, and as whom it is asked |
+//! | [`settings`] | which transport the settings ask for |
 //! | [`engine`] | what the commands do to a table of rows: the embedded store and the memory store |
 //! | [`memory`] | a store in memory for tests, with faults that can be injected |
 
 pub mod command;
+pub mod connection;
 pub mod dialect;
 pub mod engine;
 pub mod memory;
+pub mod resp;
 pub mod rest;
+pub mod settings;
 
 use std::time::Duration;
 
 pub use command::{Command, Expiry, Reply};
+
+/// Largest answer that is read. Several copies of a value live at once, and an isolate has 128 MB;
+/// Upstash refuses requests over 10 MB by default, so that hardly a larger value exists.
+pub const MAX_REPLY_BYTES: usize = 10 * 1024 * 1024;
 
 /// A connection to a Redis.
 ///
@@ -44,9 +54,15 @@ pub enum RedisError {
     /// No complete reply within the deadline.
     #[error("Redis did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// The token or the password was refused.
-    #[error("Redis refused the credentials (check UPSTASH_REDIS_REST_TOKEN)")]
+    /// The token or the password was refused, or one is needed.
+    #[error("Redis refused the credentials (check its token, or its user and password)")]
     Unauthorized,
+    /// The database cannot be used.
+    #[error("Redis refused the database (check its number, and the rights of its user)")]
+    Database,
+    /// Redis takes no connections, or none of this kind.
+    #[error("Redis refused the connection")]
+    Refused,
     /// An HTTP status that is neither a reply nor an error of Redis.
     #[error("Redis answered with HTTP status {0}")]
     Status(u16),

@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use super::dialect::{read_replies, write_request};
-use super::{Command, Redis, RedisError, Reply};
+use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
 use crate::http::{Headers, HttpClient, HttpError, Request, Secret};
-
-/// Largest answer that is read. Several copies of a value live at once, and an isolate has 128 MB;
-/// Upstash refuses requests over 10 MB by default, so that hardly a larger value exists.
-pub const MAX_RESPONSE_BYTES: usize = 10 * 1024 * 1024;
 
 /// A Redis behind Upstash's REST dialect.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ impl<H: HttpClient> Redis for Rest<H> {
             headers: &self.headers,
             body: Some(&write_request(commands)),
             deadline: Some(deadline),
-            max_response_bytes: MAX_RESPONSE_BYTES,
+            max_response_bytes: MAX_REPLY_BYTES,
             wanted: &[],
         };
         let response = self.http.send(request).await?;

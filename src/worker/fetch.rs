@@ -29,8 +29,7 @@ impl HttpClient for Fetch {
     async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
         let Request { method, url, headers, body, deadline, max_response_bytes: limit, wanted } =
             request;
-        let deadline_ms =
-            deadline.map(|deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
+        let deadline_ms = deadline.map(milliseconds);
         let (headers, names) = (headers.as_lines(), wanted.join("\n"));
         let start = |done: &_, call| {
             let (to, url) = (&self.0, url);
@@ -71,4 +70,9 @@ fn classify(name: &JsValue, deadline: Duration) -> HttpError {
 /// The bytes of a body that was read; None when it was over the limit.
 pub(super) fn bytes(body: JsValue) -> Option<Vec<u8>> {
     body.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
+}
+
+/// A deadline as JavaScript takes it.
+pub(super) fn milliseconds(deadline: Duration) -> u32 {
+    u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX)
 }

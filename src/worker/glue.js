@@ -1,5 +1,6 @@
 // What wasm asks of JavaScript, one call each: crossing between the two, and waking a Rust future,
 // cost more than the work done here. What takes time ends in `done(call, status, value)`.
+import { connect } from "cloudflare:sockets";
 
 /** The whole body of a request: 200 and a `Uint8Array`, 413 when it is over the limit, or 0. */
 export function readBody(request, limit, done, call) {
@@ -28,6 +29,72 @@ export function send(fetcher, method, url, headers, body, deadline, limit, wante
   init.signal = AbortSignal.any(signals);
   const end = withHeartbeat(done, call, () => controller.abort());
   settle(exchange(fetcher, url, init, limit, wanted), end);
+}
+
+const ignore = () => {};
+
+/**
+ * Connects and sends `bytes`, which are a view into the memory of wasm. Nothing is thrown and nothing
+ * waited for: what became of it is what `readSocket` says. After `deadline` milliseconds the
+ * connection is closed.
+ */
+export function openSocket(hostname, port, tls, bytes, deadline) {
+  const connection = { size: FIRST_READ, isLong: deadline > HEARTBEAT_MS, late: ignore };
+  connection.timer = setTimeout(() => {
+    connection.isLate = true;
+    connection.late();
+    closeSocket(connection);
+  }, deadline);
+  try {
+    const secureTransport = tls ? "on" : "off";
+    const socket = connect({ hostname, port }, { secureTransport, allowHalfOpen: false });
+    connection.socket = socket;
+    for (const promise of [socket.opened, socket.closed]) promise.catch(ignore);
+    socket.writable.getWriter().write(bytes.slice()).catch(ignore);
+    connection.reader = socket.readable.getReader({ mode: "byob" });
+  } catch {
+    // An address that is none; there is no reader then.
+  }
+  return connection;
+}
+
+/** Most replies are small. What is longer is read in ever larger pieces. */
+const FIRST_READ = 4 * 1024;
+const LARGEST_READ = 1024 * 1024;
+
+/** The next bytes: 200 and a `Uint8Array`, empty at the end; or 0 and the name of the error. */
+export function readSocket(connection, done, call) {
+  if (connection.isLate) return done(call, 0, "TimeoutError");
+  if (!connection.reader) return done(call, 0, "Error");
+  const answer = connection.isLong
+    ? withHeartbeat(done, call, ignore)
+    : (...was) => done(call, ...was);
+  const end = (status, value) => {
+    connection.late = ignore;
+    answer(status, value);
+  };
+  connection.late = () => end(0, "TimeoutError");
+  const late = connection.late;
+  connection.reader.read(new Uint8Array(connection.size)).then(
+    ({ value }) => {
+      if (connection.late !== late) return;
+      connection.size = Math.min(connection.size * 4, LARGEST_READ);
+      end(200, value);
+    },
+    (error) => {
+      if (connection.late === late) end(0, error?.name);
+    },
+  );
+}
+
+/** Also after its request is gone, whose sockets nobody else may touch. */
+export function closeSocket({ socket, timer }) {
+  clearTimeout(timer);
+  try {
+    socket?.close().catch(ignore);
+  } catch {
+    // It is gone with its request.
+  }
 }
 
 /**

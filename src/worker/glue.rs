@@ -41,6 +41,26 @@ extern "C" {
         call: u32,
     );
 
+    /// A connection through which `bytes` leave at once. It is open until it is closed, or for as
+    /// long as the deadline says.
+    #[wasm_bindgen(js_name = openSocket)]
+    pub(super) fn open_socket(
+        hostname: &str,
+        port: u16,
+        tls: bool,
+        bytes: &[u8],
+        deadline_ms: u32,
+    ) -> JsValue;
+
+    /// Answers with 200 and a `Uint8Array`, which is empty at the end, or with 0 and the name of the
+    /// error.
+    #[wasm_bindgen(js_name = readSocket)]
+    pub(super) fn read_socket(connection: &JsValue, done: &Function, call: u32);
+
+    /// Closes a connection, whatever its state.
+    #[wasm_bindgen(js_name = closeSocket)]
+    pub(super) fn close_socket(connection: &JsValue);
+
     /// Answers with 200 and the JSON text of what a binding gave, with 413 when that is over the
     /// limit, with 404 when there is no such binding, or with 0 and the message of the error.
     #[wasm_bindgen(js_name = runModel)]

@@ -8,6 +8,7 @@
 //! | `response` | responses, problems among them |
 //! | `call` | waiting for JavaScript |
 //! | `fetch` | HTTP over Workers' fetch, with deadlines and size limits |
+//! | `socket` | TCP over Workers' sockets |
 //! | `glue` | the JavaScript that wasm calls, beside the JavaScript that calls wasm (`entry.js`) |
 //! | `store` | the Redis that the settings choose |
 //! | `embedded` | the embedded store: a Durable Object with SQLite |
@@ -21,6 +22,7 @@ mod response;
 mod routes;
 mod runs;
 mod settings;
+mod socket;
 mod store;
 mod timer;
 

@@ -12,15 +12,17 @@ use worker::{Env, js_sys};
 use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
 use super::providers::Providers;
+use super::socket::Sockets;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines};
 use crate::definition::Definitions;
-use crate::http::Secret;
 use crate::node::Resolved;
+use crate::redis::resp::Resp;
 use crate::redis::rest::Rest;
+use crate::redis::settings::{Choice, choose};
 
 /// What the build script made of `workflows/`.
 const DEFINITIONS: &str = include_str!(concat!(env!("OUT_DIR"), "/definitions.json"));
@@ -128,41 +130,26 @@ fn invalid(detail: String) -> Problem {
     Problem::new(Code::SettingsInvalid, detail)
 }
 
-/// Upstash's names for a Redis over HTTP, and those of Vercel's marketplace.
-const REST_SETTINGS: [(&str, &str); 2] = [
-    ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
-    ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
-];
-
 /// The Redis that the settings name; without any, the embedded store.
 fn store(env: &Env) -> Result<Store, Problem> {
-    for (url_name, token_name) in REST_SETTINGS {
-        match (variable(env, url_name), variable(env, token_name)) {
-            (None, None) => {}
-            (Some(url), Some(token)) => {
-                if !(url.starts_with("https://") || url.starts_with("http://")) {
-                    return Err(invalid(format!(
-                        "{url_name} has to start with https:// or http://"
-                    )));
-                }
-                return Ok(Store::Rest(Rest::new(Fetch::global(), &url, Some(Secret::new(token)))));
-            }
-            (Some(_), None) => {
-                return Err(invalid(format!("{url_name} is set, but {token_name} is not")));
-            }
-            (None, Some(_)) => {
-                return Err(invalid(format!("{token_name} is set, but {url_name} is not")));
-            }
+    match choose(|name| variable(env, name)).map_err(invalid)? {
+        Choice::Rest { url, token } => {
+            Ok(Store::Rest(Rest::new(Fetch::global(), &url, Some(token))))
         }
+        Choice::Resp(connection) => Ok(Store::Resp(Resp::new(Sockets, connection))),
+        Choice::Embedded => embedded(env),
     }
+}
+
+fn embedded(env: &Env) -> Result<Store, Problem> {
     // The shards read it for themselves; a mistake in it is better told here.
     number::<u64>(env, MAX_BYTES_SETTING)?;
     number::<u64>(env, SWEEP_INTERVAL_SETTING)?;
     Embedded::new(env).map(Store::Embedded).ok_or_else(|| {
         invalid(
             "no Redis is configured and the embedded store has no binding: set \
-             UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or bind EMBEDDED to the Durable \
-             Object class EmbeddedShard"
+             UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or REDIS_URL, or bind EMBEDDED to \
+             the Durable Object class EmbeddedShard"
                 .to_owned(),
         )
     })

@@ -7,6 +7,8 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Env, ObjectNamespace};
 
 use super::fetch::Fetch;
+use super::socket::Sockets;
+use crate::redis::resp::Resp;
 use crate::redis::rest::Rest;
 use crate::redis::{Command, Redis, RedisError, Reply};
 
@@ -16,6 +18,7 @@ const SHARDS: u8 = 16;
 /// One of the transports.
 pub(super) enum Store {
     Rest(Rest<Fetch>),
+    Resp(Resp<Sockets>),
     Embedded(Embedded),
 }
 
@@ -27,6 +30,7 @@ impl Redis for Store {
     ) -> Result<Vec<Reply>, RedisError> {
         match self {
             Self::Rest(rest) => rest.execute(commands, deadline).await,
+            Self::Resp(resp) => resp.execute(commands, deadline).await,
             Self::Embedded(embedded) => embedded.execute(commands, deadline).await,
         }
     }

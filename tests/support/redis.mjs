@@ -104,6 +104,7 @@ async function startOnce(program, port) {
   const ended = new Promise((resolve) => server.once("exit", resolve));
   return {
     url,
+    password,
     client,
     dump: () => dump(client),
     async close() {

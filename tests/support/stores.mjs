@@ -1,12 +1,13 @@
-/** The two stores of the Worker behind one face, so that the same tests run over both. */
+/** The stores of the Worker behind one face, so that the same tests run over all of them. */
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { startRedis } from "./redis.mjs";
+import { startRespFront } from "./resp-front.mjs";
 import { startUpstashFront } from "./upstash-front.mjs";
 
-/** Names of the stores, as they stand in test titles. */
-export const STORES = ["redis", "embedded"];
+/** Names of the stores, as they stand in test titles: Redis over REST, over RESP, and none. */
+export const STORES = ["redis", "resp", "embedded"];
 
 /**
  * @typedef {string | Uint8Array} Content
@@ -21,22 +22,40 @@ export const STORES = ["redis", "embedded"];
  * @property {() => Promise<boolean>} touched whether the Worker ever contacted it
  * @property {() => Promise<void>} reset
  * @property {() => Promise<void>} close
- * @property {object} [front] only of the real Redis: the journal and the faults
+ * @property {object} [front] only of a real Redis: the journal and the faults
  */
 
-/** @returns {Store | Promise<Store>} */
-export function startStore(kind) {
-  return kind === "redis" ? startRedisStore() : startEmbeddedStore();
+/**
+ * @param {"redis" | "resp" | "embedded"} kind
+ * @param {{key: string, cert: string}} [certificate] makes it RESP over TLS
+ * @returns {Store | Promise<Store>}
+ */
+export function startStore(kind, certificate) {
+  if (kind === "embedded") return startEmbeddedStore();
+  return startRedisStore(kind === "resp" ? (redis) => overResp(redis, certificate) : overRest);
 }
 
-/** A real Redis behind Upstash's dialect. Tests look into it past the front and its journal. */
-async function startRedisStore() {
-  const redis = await startRedis();
+/** Upstash's dialect, and the settings with which the Worker finds it. */
+async function overRest(redis) {
   const front = await startUpstashFront(redis);
+  return [front, { UPSTASH_REDIS_REST_URL: front.url, UPSTASH_REDIS_REST_TOKEN: front.token }];
+}
+
+/** Redis's own protocol, likewise. */
+async function overResp(redis, certificate) {
+  const front = await startRespFront(redis, certificate);
+  return [front, { REDIS_URL: front.url }];
+}
+
+/** A real Redis behind a front. Tests look into it past the front and its journal. */
+async function startRedisStore(startFront) {
+  const redis = await startRedis();
+  const [front, env] = await startFront(redis);
   return {
-    env: { UPSTASH_REDIS_REST_URL: front.url, UPSTASH_REDIS_REST_TOKEN: front.token },
+    env,
     front,
     client: redis.client,
+    password: redis.password,
     attach() {},
     get: (key) => redis.client.get(key),
     set: async (key, value) => void (await redis.client.set(key, value)),

@@ -26,13 +26,18 @@ const WRITE_MS = 3_000;
  * @param {(world: World) => void} define registers the tests
  */
 export function overBothStores(title, options, define) {
+  for (const store of ["redis", "embedded"]) withWorld(title, { ...options, store }, define);
+}
+
+/** The same tests over every store and every way to it: for what the cache itself promises. */
+export function overAllStores(title, options, define) {
   for (const store of STORES) withWorld(title, { ...options, store }, define);
 }
 
 /** Tests in a world of their own. */
 export function withWorld(title, options, define) {
   const { store = "redis" } = options;
-  const group = store === "redis" ? describeOverRedis : describe;
+  const group = store === "embedded" ? describe : describeOverRedis;
   group(`${title} [store: ${store}]`, { timeout: GROUP_MS }, () => {
     const world = new World({ ...options, store });
     before(() => world.start());
@@ -52,7 +57,8 @@ export class World {
 
   /**
    * @param {object} options
-   * @param {"redis" | "embedded"} [options.store]
+   * @param {"redis" | "resp" | "embedded"} [options.store]
+   * @param {{key: string, cert: string}} [options.certificate] of the store `resp`
    * @param {Settings | ((world: World) => Settings)} [options.env] over the usual settings;
    *   undefined takes a setting away
    * @param {"shipped" | "tests"} [options.workflows]
@@ -77,11 +83,11 @@ export class World {
   }
 
   async #start() {
-    const { store = "redis", env = {}, persist, ...worker } = this.#options;
+    const { store = "redis", certificate, env = {}, persist, ...worker } = this.#options;
     this.recorder = new Recorder();
     this.#scratch = await mkdtemp(path.join(tmpdir(), "edgememo-test-"));
     this.upstream = await startUpstream();
-    this.store = await startStore(store);
+    this.store = await startStore(store, certificate);
     const settings = {
       OPENAI_API_KEY: this.upstream.key,
       OPENAI_URL: this.upstream.url,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { behaviours } from "../support/upstream.mjs";
-import { base64, cached, keyOf, overBothStores, uniqueText } from "../support/world.mjs";
+import { base64, cached, keyOf, overAllStores, uniqueText } from "../support/world.mjs";
 
 /** What Python Dynamiq computes and stores for this run; recorded from the real library. */
 const DYNAMIQ = {
@@ -16,7 +16,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-overBothStores("a node that is run twice", {}, (world) => {
+overAllStores("a node that is run twice", {}, (world) => {
   test("executes once: a MISS, then a HIT with the same output and no upstream call", async () => {
     const text = uniqueText();
     const first = await world.run(cached(text));

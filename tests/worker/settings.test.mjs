@@ -57,6 +57,25 @@ refuses(
   "settings-invalid",
   "UPSTASH_REDIS_REST_URL",
 );
+refuses(
+  "two Redises",
+  { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: "redis://127.0.0.1" },
+  "settings-invalid",
+  "UPSTASH_REDIS_REST_URL and REDIS_URL",
+);
+refuses(
+  "a REDIS_URL and a REDIS_HOST that differ",
+  { REDIS_URL: `redis://:${token}@127.0.0.1`, REDIS_HOST: "localhost" },
+  "settings-invalid",
+  "REDIS_URL and REDIS_HOST",
+);
+refuses("a REDIS_URL that is none", { REDIS_URL: token }, "settings-invalid", "REDIS_URL");
+refuses(
+  "a Redis password without a host",
+  { REDIS_PASSWORD: token },
+  "settings-invalid",
+  "REDIS_HOST",
+);
 for (const name of [
   "CACHE_TTL",
   "CACHE_MAX_TTL",

@@ -1,9 +1,9 @@
 /** Whatever lies at a key: rubbish is a miss with a name and is replaced, any output is a hit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { base64, cached, keyOf, overBothStores, uniqueText, withWorld } from "../support/world.mjs";
+import { base64, cached, keyOf, overAllStores, uniqueText, withWorld } from "../support/world.mjs";
 
-overBothStores("a stored value that does not decode", {}, (world) => {
+overAllStores("a stored value that does not decode", {}, (world) => {
   const cases = {
     "text that is not Base64": ["%%% not Base64 %%%", "not-base64"],
     "Base64 that was cut off": [base64('{"content": "x"}').slice(0, -3), "not-base64"],

@@ -1,9 +1,9 @@
 /** Two switches: without `config.cache` the store is not contacted at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cached, keyOf, overBothStores, uniqueText, withWorld } from "../support/world.mjs";
+import { cached, keyOf, overAllStores, uniqueText, withWorld } from "../support/world.mjs";
 
-overBothStores("a run without config.cache", {}, (world) => {
+overAllStores("a run without config.cache", {}, (world) => {
   const text = uniqueText();
   const bodies = {
     "no config": { input: { text } },
@@ -32,7 +32,7 @@ overBothStores("a run without config.cache", {}, (world) => {
   });
 });
 
-overBothStores("a ttl of zero", {}, (world) => {
+overAllStores("a ttl of zero", {}, (world) => {
   test("looks up, stores nothing and says so", async () => {
     const text = uniqueText();
     const body = cached(text, { namespace: "my-app", ttl: 0 });
@@ -47,7 +47,7 @@ overBothStores("a ttl of zero", {}, (world) => {
 
 const defaults = { CACHE_NAMESPACE: "my-app", CACHE_TTL: "120", CACHE_MAX_TTL: "600" };
 
-overBothStores("the Worker's cache settings", { env: defaults }, (world) => {
+overAllStores("the Worker's cache settings", { env: defaults }, (world) => {
   async function lifetimeOf(cache) {
     const text = uniqueText();
     const { json } = await world.run(cached(text, cache));

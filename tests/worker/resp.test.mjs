@@ -1,0 +1,249 @@
+/** Redis by its own protocol, over a TCP socket: settings, what goes over the wire, and what breaks. */
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { setTimeout as after } from "node:timers/promises";
+import { secret } from "../support/canary.mjs";
+import { respFaults as faults } from "../support/resp-front.mjs";
+import { cached, keyOf, uniqueText, withWorld } from "../support/world.mjs";
+
+const DEADLINE_MS = 200;
+/** What a run may take on top of the deadline on a busy machine. */
+const SLACK_MS = 800;
+/** A write would have come by then. */
+const WRITE_WAIT_MS = 400;
+const settings = { CACHE_LOOKUP_TIMEOUT_MS: String(DEADLINE_MS), CACHE_WRITE_TIMEOUT_MS: "300" };
+
+function assertExecuted(world, answer, reason) {
+  assert.equal(answer.status, 200);
+  assert.equal(answer.json.output.content, "Summary 1.");
+  assert.deepEqual([answer.json.cache.status, answer.json.cache.reason], ["miss", reason]);
+  assert.equal(world.upstream.calls.length, 1);
+}
+
+/** Runs a node twice; the second run has to be a hit. */
+async function assertHit(world) {
+  const text = uniqueText();
+  const first = await world.run(cached(text));
+  assert.equal(first.json.cache.reason, null);
+  await world.stored(keyOf(text));
+  assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+  return text;
+}
+
+withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
+  test("sends the password and the command in one write, on a connection that is then closed", async () => {
+    const text = await assertHit(world);
+    const { journal } = world.store.front;
+    assert.deepEqual(
+      journal.map(({ commands, writes }) => [commands.map(([name]) => name).join(), writes]),
+      [
+        ["AUTH,GET", 1],
+        ["AUTH,SETEX", 1],
+        ["AUTH,GET", 1],
+      ],
+    );
+    assert.equal(journal[0].commands[1][1], keyOf(text));
+    for (let tries = 0; world.store.front.open > 0 && tries < 50; tries += 1) await after(10);
+    assert.equal(world.store.front.open, 0);
+  });
+
+  test("reads a reply that comes byte by byte", async () => {
+    const text = await assertHit(world);
+    world.store.front.fail(faults.byteByByte);
+    assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+  });
+
+  test("reads a value of a megabyte", async () => {
+    const text = uniqueText();
+    await world.run(cached(text));
+    await world.stored(keyOf(text));
+    const content = "x".repeat(1_000_000);
+    await world.store.set(keyOf(text), Buffer.from(JSON.stringify({ content })).toString("base64"));
+    const { json } = await world.run(cached(text));
+    assert.equal(json.cache.status, "hit");
+    assert.equal(json.output.content.length, content.length);
+  });
+
+  const cases = {
+    "a connection that is reset": [faults.reset, "redis-unreachable"],
+    "a connection that is reset within a reply": [faults.resetInReply, "redis-unreachable"],
+    "a reply that breaks off": [faults.truncate, "redis-unreachable"],
+    "a connection that is closed": [faults.say(""), "redis-unreachable"],
+    "a web server": [faults.say("HTTP/1.1 400 Bad Request\r\n\r\n"), "redis-bad-reply"],
+    garbage: [faults.sayAndHang("%%% this is not RESP"), "redis-bad-reply"],
+    "arrays without end": [faults.sayAndHang("*1\r\n".repeat(10_000)), "redis-bad-reply"],
+    "a reply of another type": [faults.say("+OK\r\n:1\r\n"), "redis-bad-reply"],
+    "a Redis that is loading": [faults.say("+OK\r\n-LOADING Redis is loading\r\n"), "redis-error"],
+    "a Redis that is full": [faults.say("-ERR max number of clients reached\r\n"), "redis-error"],
+    "a user who may not read": [faults.say("+OK\r\n-NOPERM no permissions\r\n"), "redis-error"],
+    "a wrong password": [faults.say("-WRONGPASS invalid\r\n"), "redis-unauthorized"],
+    "a password that is needed": [faults.say("+OK\r\n-NOAUTH needed\r\n"), "redis-unauthorized"],
+  };
+  for (const [name, [fault, reason]] of Object.entries(cases)) {
+    test(`executes and says ${reason}: ${name}`, async () => {
+      world.store.front.fail(fault, { only: "GET" });
+      assertExecuted(world, await world.run(cached(uniqueText())), reason);
+    });
+  }
+
+  test("executes and says redis-bad-reply: a reply over 10 MiB, which is not read to its end", async () => {
+    const value = "v".repeat(11 * 1024 * 1024);
+    world.store.front.fail(faults.say(`+OK\r\n$${value.length}\r\n${value}\r\n`), { only: "GET" });
+    const answer = await world.run(cached(uniqueText()));
+    assert.ok(["redis-bad-reply", "redis-timeout"].includes(answer.json.cache.reason));
+    assertExecuted(world, answer, answer.json.cache.reason);
+  });
+
+  test("executes and says redis-unreachable: nothing listens", async () => {
+    await world.store.front.refuse();
+    const answer = await world.run(cached(uniqueText()));
+    assertExecuted(world, answer, "redis-unreachable");
+    assert.ok(answer.elapsed < DEADLINE_MS + SLACK_MS, `${answer.elapsed} ms`);
+  });
+
+  for (const [name, fault] of [
+    ["no answer", faults.hang],
+    ["half an answer", faults.sayAndHang("+OK\r\n$100\r\nabc")],
+    ["an answer after the deadline", faults.slow(DEADLINE_MS * 2)],
+  ]) {
+    test(`executes after the deadline, says redis-timeout and hangs up: ${name}`, async () => {
+      world.store.front.fail(fault, { only: "GET" });
+      const answer = await world.run(cached(uniqueText()));
+      assertExecuted(world, answer, "redis-timeout");
+      assert.ok(answer.elapsed >= DEADLINE_MS * 0.9, `${answer.elapsed} ms`);
+      assert.ok(answer.elapsed < DEADLINE_MS + SLACK_MS, `${answer.elapsed} ms`);
+      await after(WRITE_WAIT_MS);
+      assert.equal(world.store.front.open, 0);
+    });
+  }
+
+  test("a password that was refused is not used for a write", async () => {
+    world.store.front.fail(faults.say("-WRONGPASS invalid\r\n"));
+    await world.run(cached(uniqueText()));
+    await after(WRITE_WAIT_MS);
+    assert.deepEqual(world.store.front.commandNames(), ["AUTH", "GET"]);
+  });
+
+  test("a write that fails costs the entry and nothing else", async () => {
+    for (const fault of [faults.reset, faults.hang, faults.say("+OK\r\n-READONLY replica\r\n")]) {
+      const text = uniqueText();
+      world.store.front.fail(fault, { only: "SETEX" });
+      assert.equal((await world.run(cached(text))).status, 200);
+      await after(WRITE_WAIT_MS);
+      assert.ok(world.store.front.commandNames().includes("SETEX"));
+      await world.store.reset();
+      world.upstream.reset();
+      assert.equal(await world.store.get(keyOf(text)), null);
+    }
+  });
+
+  test("once Redis is well again, runs are stored and hit", async () => {
+    world.store.front.fail(faults.hang);
+    await world.run(cached(uniqueText()));
+    await world.store.reset();
+    await assertHit(world);
+  });
+});
+
+/** A user with rights for GET and SETEX below my-app, whose password a URL has to escape. */
+const user = { name: "edge", password: `${secret("acl-password")}@:/?%` };
+const rights = ["~my-app:*", "+get", "+setex", "+select"];
+const createUser = (world, ...more) =>
+  world.store.client.sendCommand([
+    "ACL",
+    "SETUSER",
+    user.name,
+    "on",
+    `>${user.password}`,
+    ...rights,
+    ...more,
+  ]);
+
+/** A world whose settings are made of where the front is. */
+function withSettings(title, env, define) {
+  const settings = ({ store }) => ({ REDIS_URL: undefined, ...env(store) });
+  withWorld(title, { store: "resp", env: settings }, define);
+}
+
+withSettings(
+  "REDIS_URL with a user and a database",
+  ({ front }) => ({
+    REDIS_URL: `redis://${user.name}:${encodeURIComponent(user.password)}@127.0.0.1:${front.port}/5`,
+  }),
+  (world) => {
+    before(() => createUser(world));
+
+    test("is followed: as that user, in that database", async () => {
+      const text = uniqueText();
+      const { json } = await world.run(cached(text));
+      assert.equal(json.cache.reason, null);
+      await after(WRITE_WAIT_MS);
+      const [{ commands, writes }] = world.store.front.journal;
+      assert.deepEqual([commands.map(([name]) => name), writes], [["AUTH", "SELECT", "GET"], 1]);
+      assert.deepEqual(commands[0], ["AUTH", user.name, user.password]);
+      assert.equal(await world.store.get(keyOf(text)), null, "nothing in database 0");
+      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    });
+
+    test("whose rights end at another namespace: redis-error, and the run goes on", async () => {
+      const body = cached(uniqueText(), { namespace: "not-mine" });
+      assertExecuted(world, await world.run(body, { key: world.keys.everyone }), "redis-error");
+    });
+
+    test("whose rights do not cover SELECT: redis-database, and nothing is written", async () => {
+      await createUser(world, "-select");
+      const text = uniqueText();
+      assertExecuted(world, await world.run(cached(text)), "redis-database");
+      await after(WRITE_WAIT_MS);
+      const sent = world.store.front.journal.flatMap(({ commands }) => commands);
+      const about = sent.filter(([, key]) => key === keyOf(text));
+      assert.deepEqual(about, [["GET", keyOf(text)]]);
+      assert.equal(await world.store.get(keyOf(text)), null, "nothing in database 0");
+    });
+  },
+);
+
+withSettings(
+  "REDIS_HOST and the rest in parts",
+  ({ front, password }) => ({
+    REDIS_HOST: "127.0.0.1",
+    REDIS_PORT: front.port,
+    REDIS_DB: 3,
+    REDIS_USERNAME: "default",
+    REDIS_PASSWORD: password,
+  }),
+  (world) => {
+    test("say the same as a URL", async () => {
+      const text = uniqueText();
+      await world.run(cached(text));
+      await after(WRITE_WAIT_MS);
+      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+      assert.deepEqual(world.store.front.commandNames().slice(0, 3), ["AUTH", "SELECT", "GET"]);
+    });
+  },
+);
+
+const wrong = secret("wrong-password");
+for (const [title, credentials, path, reason] of [
+  ["a wrong password", `:${wrong}@`, "", "redis-unauthorized"],
+  ["a user who does not exist", `nobody:${wrong}@`, "", "redis-unauthorized"],
+  ["no password", "", "", "redis-unauthorized"],
+  ["no password, for another database", "", "/1", "redis-unauthorized"],
+  ["a database that does not exist", null, "/99", "redis-database"],
+]) {
+  withSettings(
+    `REDIS_URL with ${title}`,
+    ({ front, password }) => ({
+      REDIS_URL: `redis://${credentials ?? `:${password}@`}127.0.0.1:${front.port}${path}`,
+    }),
+    (world) => {
+      test(`executes, says ${reason} and writes nothing`, async () => {
+        const text = uniqueText();
+        assertExecuted(world, await world.run(cached(text)), reason);
+        await after(WRITE_WAIT_MS);
+        assert.ok(!world.store.front.commandNames().includes("SETEX"));
+        assert.equal(await world.store.get(keyOf(text)), null);
+      });
+    },
+  );
+}

@@ -37,33 +37,59 @@ function hostOf(url) {
   return URL.canParse(url) ? new URL(url).host : "(not a URL)";
 }
 
-/** The two pairs of names under which Redis over REST is configured; the first has precedence. */
-const REDIS = [
+/** The two pairs of names under which Redis over REST is configured. */
+const REST = [
   ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"],
   ["KV_REST_API_URL", "KV_REST_API_TOKEN"],
 ];
+/** What says more about the Redis that REDIS_URL or REDIS_HOST names. */
+const RESP = ["REDIS_PORT", "REDIS_DB", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TLS"];
 
 /**
- * The Redis that is asked for: where it is, or the setting that is missing for it.
+ * @typedef {{url: string, host: string, token: string}} RestRedis
+ * @typedef {{host: string, client: import("redis").RedisClientOptions}} RespRedis
+ */
+
+/**
+ * The Redis that is asked for, over REST or by its own protocol; or what is wrong with the settings, as
+ * far as it can be told without asking the Worker, which is stricter.
  * @param {Vars} vars
- * @returns {{url: string, host: string, token: string, missing?: undefined} | {missing: string} | undefined}
+ * @returns {RestRedis | RespRedis | {problem: string} | undefined}
  */
 export function redisOf(vars) {
-  for (const [url, token] of REDIS) {
-    if (vars[url] && vars[token]) {
-      return { url: vars[url], host: hostOf(vars[url]), token: vars[token] };
-    }
-    if (vars[url] || vars[token]) return { missing: vars[url] ? token : url };
+  const half = REST.find(([url, token]) => !vars[url] !== !vars[token]);
+  if (half) return { problem: `${vars[half[0]] ? half[1] : half[0]} is missing` };
+  const rest = REST.find(([url]) => vars[url]);
+  const resp = ["REDIS_URL", "REDIS_HOST"].find((name) => vars[name]);
+  if (rest && resp) return { problem: `${rest[0]} and ${resp} name different stores` };
+  if (rest) {
+    const [url, token] = rest;
+    return { url: vars[url], host: hostOf(vars[url]), token: vars[token] };
   }
-  return undefined;
+  if (resp) return respOf(vars);
+  return RESP.some((name) => vars[name]) ? { problem: "REDIS_HOST is missing" } : undefined;
+}
+
+/** @param {Vars} vars @returns {RespRedis} */
+function respOf(vars) {
+  if (vars.REDIS_URL) return { host: hostOf(vars.REDIS_URL), client: { url: vars.REDIS_URL } };
+  const [host, port] = [vars.REDIS_HOST, Number(vars.REDIS_PORT ?? 6379)];
+  return {
+    host: `${host}:${port}`,
+    client: {
+      socket: { host, port, ...(vars.REDIS_TLS === "true" ? { tls: true } : {}) },
+      username: vars.REDIS_USERNAME,
+      password: vars.REDIS_PASSWORD,
+      database: Number(vars.REDIS_DB ?? 0),
+    },
+  };
 }
 
 /** @param {Vars} vars */
 export function describeStore(vars) {
   const redis = redisOf(vars);
-  if (redis?.missing)
-    return `INCOMPLETE: ${redis.missing} is missing in .dev.vars; runs answer 503`;
-  if (redis) return `Redis at ${redis.host} (.dev.vars)`;
+  if (redis?.problem) return `INCOMPLETE: ${redis.problem} in .dev.vars; runs answer 503`;
+  if (redis) return `Redis at ${redis.host}${redis.client ? ", over TCP" : ""} (.dev.vars)`;
   return `embedded; its entries are in ${stateFolder(vars)} and survive a restart`;
 }
 
@@ -78,7 +104,7 @@ function stateFolder(vars) {
 
 /** Whether entries go to a Redis. @param {Vars} vars */
 export function usesRedis(vars) {
-  return redisOf(vars)?.token !== undefined;
+  return redisOf(vars)?.host !== undefined;
 }
 
 /** Whether the demo model stands in for a provider. @param {Vars} vars */

@@ -46,7 +46,11 @@ export function isEntryOf(key, id) {
 export function entriesOf(vars, state) {
   const redis = redisOf(vars);
   if (!redis) return embeddedEntries(state);
-  return redis.missing ? undefined : redisEntries(redis);
+  if (redis.problem) return undefined;
+  const ask = redis.client
+    ? (...asked) => askOverResp(redis, ...asked)
+    : (...asked) => askOverRest(redis, ...asked);
+  return redisEntries(`Redis at ${redis.host}`, ask);
 }
 
 /**
@@ -97,35 +101,57 @@ function embeddedEntries(state) {
 }
 
 /**
- * A Redis behind Upstash's REST dialect. Counting ends in time, whatever Redis does; purging goes on
- * for as long as each answer comes in time.
- * @param {{url: string, host: string, token: string}} redis
+ * One command to a Redis behind Upstash's REST dialect.
+ * @param {import("./dev-vars.mjs").RestRedis} redis @param {string[]} command @param {AbortSignal} signal
+ */
+async function askOverRest({ url, host, token }, command, signal) {
+  let response;
+  try {
+    response = await fetch(`${url.replace(/\/+$/, "")}/`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(command),
+      // The token is for this host alone.
+      redirect: "error",
+      signal,
+    });
+    const { result } = response.ok ? await response.json() : {};
+    if (result !== undefined) return result;
+  } catch {
+    // The reasons name the URL, which may have a secret in it.
+    throw new StoreError(`Redis at ${host} could not be asked`);
+  }
+  throw new StoreError(`Redis at ${host} answered ${response.status} to ${command[0]}`);
+}
+
+/**
+ * One command to a Redis by its own protocol.
+ * @param {import("./dev-vars.mjs").RespRedis} redis @param {string[]} command @param {AbortSignal} signal
+ */
+async function askOverResp({ host, client: options }, command, signal) {
+  let client;
+  try {
+    const { createClient } = await import("redis");
+    client = createClient({ ...options, socket: { ...options.socket, reconnectStrategy: false } });
+    client.on("error", () => {});
+    signal.addEventListener("abort", () => client.destroy());
+    await client.connect();
+    return await client.sendCommand(command);
+  } catch {
+    throw new StoreError(`Redis at ${host} could not be asked`);
+  } finally {
+    if (client?.isOpen) client.destroy();
+  }
+}
+
+/**
+ * A Redis. Counting ends in time, whatever Redis does; purging goes on for as long as each answer comes
+ * in time.
+ * @param {string} name
+ * @param {(command: string[], signal: AbortSignal) => Promise<unknown>} ask
  * @returns {Entries}
  */
-function redisEntries({ url, host, token }) {
-  const name = `Redis at ${host}`;
-
-  /** @param {string[]} command @param {AbortSignal} signal */
-  async function ask(command, signal) {
-    let response;
-    try {
-      response = await fetch(`${url.replace(/\/+$/, "")}/`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        body: JSON.stringify(command),
-        // The token is for this host alone.
-        redirect: "error",
-        signal,
-      });
-      const { result } = response.ok ? await response.json() : {};
-      if (result !== undefined) return result;
-    } catch {
-      // The reasons name the URL, which may have a secret in it.
-      throw new StoreError(`${name} could not be asked`);
-    }
-    throw new StoreError(`${name} answered ${response.status} to ${command[0]}`);
-  }
-
+function redisEntries(name, ask) {
   /** @param {string[]} command @param {number} until when it has to be answered, as Date.now() counts */
   async function send(command, until) {
     const controller = new AbortController();

@@ -10,6 +10,7 @@ import { Changes, purgeLine } from "../../scripts/lib/changed.mjs";
 import { DEFINITIONS, fingerprints, Memory } from "../../scripts/lib/definitions.mjs";
 import { entriesOf, isEntryOf } from "../../scripts/lib/entries.mjs";
 import { describeOverRedis } from "../support/redis.mjs";
+import { respFaults } from "../support/resp-front.mjs";
 import { startStore } from "../support/stores.mjs";
 import { faults } from "../support/upstash-front.mjs";
 import { DevServer, ROOT } from "./dev-server.mjs";
@@ -192,6 +193,46 @@ describeOverRedis("make dev over a Redis after a definition changed", LIMIT, () 
       } finally {
         await store.front.reset();
       }
+    });
+  }
+});
+
+describeOverRedis("make purge over a Redis that speaks RESP", LIMIT, () => {
+  let store;
+
+  before(async () => {
+    store = await startStore("resp");
+  }, LIMIT);
+
+  after(() => store.close(), LIMIT);
+
+  test("counts and deletes the node's entries there", async () => {
+    const host = `Redis at 127.0.0.1:${store.front.port}`;
+    await store.client.mSet([`a:summarizer:${HASHES}`, "{}", `other:${HASHES}`, "{}"]);
+    const { port } = store.front;
+    const parts = { REDIS_HOST: "127.0.0.1", REDIS_PORT: port, REDIS_PASSWORD: store.password };
+    for (const vars of [store.env, parts]) {
+      const entries = entriesOf(vars, "");
+      assert.equal(entries.name, host);
+      assert.deepEqual(await entries.count("summarizer"), { count: 1, all: true });
+    }
+    assert.equal(await entriesOf(parts, "").purge("summarizer"), 1);
+    assert.deepEqual(await store.client.keys("*"), [`other:${HASHES}`]);
+  });
+
+  for (const [fault, act] of [
+    ["hangs", respFaults.hang],
+    ["drops the connection", respFaults.reset],
+    ["refuses the password", respFaults.say("-WRONGPASS no\r\n")],
+  ]) {
+    test(`a Redis that ${fault} is an error in time`, async () => {
+      store.front.fail(act);
+      const started = performance.now();
+      await assert.rejects(entriesOf(store.env, "").count("summarizer"), {
+        message: /^Redis at 127\.0\.0\.1:\d+ (did not answer in time|could not be asked)$/,
+      });
+      assert.ok(performance.now() - started < 6000);
+      await store.front.reset();
     });
   }
 });

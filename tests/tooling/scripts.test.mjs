@@ -13,6 +13,7 @@ import {
   describeStore,
   isInsecure,
   readDevVars,
+  usesRedis,
   wantsDemoModel,
 } from "../../scripts/lib/dev-vars.mjs";
 import { members, startGroup, stopGroup } from "../../scripts/lib/group.mjs";
@@ -62,6 +63,26 @@ describe("what .dev.vars asks for", () => {
       assert.match(text, /eu\.redis\.example/);
       assert.doesNotMatch(text, /secret/);
     }
+  });
+
+  test("Redis over TCP, as a URL or in parts, told without what is secret", () => {
+    for (const vars of [
+      { REDIS_URL: "rediss://me:secret@eu.redis.example:7000/2" },
+      { REDIS_HOST: "eu.redis.example", REDIS_PORT: "7000", REDIS_PASSWORD: "secret" },
+    ]) {
+      const text = describeStore(vars);
+      assert.match(text, /Redis at eu\.redis\.example:7000, over TCP/);
+      assert.doesNotMatch(text, /secret/);
+      assert.ok(usesRedis(vars));
+    }
+    assert.match(describeStore({ REDIS_PASSWORD: "secret" }), /REDIS_HOST is missing/);
+  });
+
+  test("two stores: names both", () => {
+    const rest = { UPSTASH_REDIS_REST_URL: "https://x", UPSTASH_REDIS_REST_TOKEN: "x" };
+    const vars = { ...rest, REDIS_URL: "redis://x" };
+    assert.match(describeStore(vars), /UPSTASH_REDIS_REST_URL and REDIS_URL/);
+    assert.ok(!usesRedis(vars));
   });
 
   test("half a Redis: names the other half", () => {

@@ -32,12 +32,15 @@ const USERNAME: &str = "REDIS_USERNAME";
 const PASSWORD: &str = "REDIS_PASSWORD";
 const TLS: &str = "REDIS_TLS";
 
+/// A variable by its name.
+type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Reads the settings of the store; `variable` gives one by its name. An error says what is wrong
 /// with which of them, and holds none of their values.
-pub fn choose(variable: impl Fn(&str) -> Option<String>) -> Result<Choice, String> {
+pub fn choose(variable: Variable<'_>) -> Result<Choice, String> {
     let mut rest: Option<(&str, String, String)> = None;
     for (url_name, token_name) in REST {
-        let Some((url, token)) = pair(&variable, url_name, token_name)? else { continue };
+        let Some((url, token)) = pair(variable, url_name, token_name)? else { continue };
         match &rest {
             None => rest = Some((url_name, url, token)),
             Some((first, same_url, same_token)) if (same_url, same_token) != (&url, &token) => {
@@ -46,7 +49,7 @@ pub fn choose(variable: impl Fn(&str) -> Option<String>) -> Result<Choice, Strin
             Some(_) => {}
         }
     }
-    let resp = resp(&variable)?;
+    let resp = resp(variable)?;
     match (rest, resp) {
         (Some((rest, ..)), Some((resp, _))) => Err(contradiction(rest, resp)),
         (Some((_, url, token)), None) => Ok(Choice::Rest { url, token: Secret::new(token) }),
@@ -65,7 +68,7 @@ fn missing(set: &str, missing: &str) -> String {
 
 /// A URL and its token: both or neither.
 fn pair(
-    variable: impl Fn(&str) -> Option<String>,
+    variable: Variable<'_>,
     url_name: &str,
     token_name: &str,
 ) -> Result<Option<(String, String)>, String> {
@@ -81,13 +84,11 @@ fn pair(
 }
 
 /// The connection, and the name of the setting that gives it.
-fn resp(
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<(&'static str, RedisConnection)>, String> {
+fn resp(variable: Variable<'_>) -> Result<Option<(&'static str, RedisConnection)>, String> {
     let host = variable(HOST);
-    let port = parsed(&variable, PORT, "a number from 1 to 65535")?;
-    let db = parsed(&variable, DB, "the number of a database")?;
-    let tls = parsed(&variable, TLS, "true or false")?;
+    let port = parsed(variable, PORT, "a number from 1 to 65535")?;
+    let db = parsed(variable, DB, "the number of a database")?;
+    let tls = parsed(variable, TLS, "true or false")?;
     let (username, password) = (variable(USERNAME), variable(PASSWORD));
     if let Some(url) = variable(URL) {
         let connection =
@@ -134,7 +135,7 @@ fn resp(
 }
 
 fn parsed<T: std::str::FromStr>(
-    variable: impl Fn(&str) -> Option<String>,
+    variable: Variable<'_>,
     name: &str,
     what: &str,
 ) -> Result<Option<T>, String> {
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     fn chosen(settings: &[(&str, &str)]) -> Result<Choice, String> {
-        choose(|name| {
+        choose(&|name| {
             settings.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         })
     }

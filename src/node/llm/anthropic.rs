@@ -196,7 +196,11 @@ pub(super) fn read(root: Value<'_>) -> Option<Answer> {
     Some(Answer {
         content: if content.is_empty() { "null".to_owned() } else { format!("\"{content}\"") },
         tool_calls,
-        usage: usage(read.map(count).into_iter().sum(), count("output_tokens"), None),
+        usage: usage(
+            read.map(count).into_iter().fold(0, u64::saturating_add),
+            count("output_tokens"),
+            None,
+        ),
         is_filtered: is(root.get("stop_reason"), "refusal"),
     })
 }
@@ -302,6 +306,8 @@ mod tests {
             answer.into_output().unwrap(),
             r#"{"content": "\u00e9\n", "tool_calls": [{"index": 3, "function": {"arguments": {"b": 2.0, "a": []}, "name": "f"}, "id": "t1", "type": "function"}]}"#
         );
+        let many = r#"{"type":"message","content":[],"usage":{"input_tokens":18446744073709551615,"cache_read_input_tokens":1}}"#;
+        assert_eq!(read(many).unwrap().usage.prompt_tokens, u64::MAX);
         for nothing in ["[]", r#"[{"type":"text","text":""}]"#] {
             let answer = read(&format!(r#"{{"type":"message","content":{nothing}}}"#)).unwrap();
             assert_eq!(answer.into_output().unwrap(), r#"{"content": null}"#);

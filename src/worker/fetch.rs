@@ -11,17 +11,27 @@ use crate::http::{HttpClient, HttpError, Request, Response};
 
 /// Sends requests to the internet, to a Durable Object or to a service.
 #[derive(Debug)]
-pub(super) struct Fetch(JsValue);
+pub(super) struct Fetch {
+    to: JsValue,
+    /// Whether what took too long is always ended at once, and not left to itself for a while where
+    /// that is cheaper.
+    hangs_up: bool,
+}
 
 impl Fetch {
     /// To the internet.
     pub fn global() -> Self {
-        Self(js_sys::global().into())
+        Self::bound(js_sys::global())
+    }
+
+    /// To the internet, for requests of which one after the other may take too long.
+    pub fn hanging_up() -> Self {
+        Self { hangs_up: true, ..Self::global() }
     }
 
     /// To whatever has a method `fetch`.
     pub fn bound(fetcher: impl Into<JsValue>) -> Self {
-        Self(fetcher.into())
+        Self { to: fetcher.into(), hangs_up: false }
     }
 }
 
@@ -32,8 +42,20 @@ impl HttpClient for Fetch {
         let deadline_ms = deadline.map(milliseconds);
         let (headers, names) = (headers.as_lines(), wanted.join("\n"));
         let start = |done: &_, call| {
-            let (to, url) = (&self.0, url);
-            glue::send(to, method, url, headers, body, deadline_ms, limit, &names, done, call);
+            let Self { to, hangs_up } = self;
+            glue::send(
+                to,
+                method,
+                url,
+                headers,
+                body,
+                deadline_ms,
+                *hangs_up,
+                limit,
+                &names,
+                done,
+                call,
+            );
         };
         match call(start).await {
             (0, error) => Err(classify(&error, deadline.unwrap_or_default())),

@@ -15,11 +15,23 @@ export function readBody(request, limit, done, call) {
  * Sends a request through `fetcher` (the global scope, a service or a Durable Object). Answers with
  * the status and the body (null when it is over the limit), or with 0 and the error's name when
  * there is no complete response within `deadline` milliseconds. Without a deadline it goes on until
- * it is cancelled. The values of the `wanted` headers, a line each, are noted at the body.
+ * it is cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a line each, are noted at the body.
  */
-export function send(fetcher, method, url, headers, body, deadline, limit, wanted, done, call) {
+export function send(
+  fetcher,
+  method,
+  url,
+  headers,
+  body,
+  deadline,
+  hangsUp,
+  limit,
+  wanted,
+  done,
+  call,
+) {
   const init = { method, redirect: "manual", headers: members(headers), body };
-  if (deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
+  if (!hangsUp && deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
     settle(exchange(fetcher, url, init, limit, wanted), withTimer(done, call, deadline));
     return;
   }

@@ -35,6 +35,7 @@ extern "C" {
         headers: &str,
         body: Option<&str>,
         deadline_ms: Option<u32>,
+        hangs_up: bool,
         limit: usize,
         wanted: &str,
         done: &Function,

@@ -285,6 +285,31 @@ withWorld(
   }),
 );
 
+// In a world of its own: after a lookup that took too long, everything is ended at once for a while.
+withWorld(
+  "a server that hangs",
+  options,
+  withApis((run) => {
+    test("is hung up on, so that the next attempt has its connection", async () => {
+      for (const [node, attempts] of [
+        ["http-given-up", 3],
+        ["http-impatient", 2],
+      ]) {
+        let open = 0;
+        let most = 0;
+        apis.home.reset();
+        apis.home.answer((response) => {
+          most = Math.max(most, ++open);
+          response.on("close", () => open--);
+        });
+        assertFailure(await run(node, {}), 504, "TimeoutError");
+        assert.equal(apis.home.calls.length, attempts, node);
+        assert.equal(most, 1, node);
+      }
+    });
+  }),
+);
+
 withWorld(
   "a server that misbehaves",
   options,

@@ -90,10 +90,7 @@ fn read(env: &Env) -> Result<App, Problem> {
         return Err(invalid("EXECUTE_TIMEOUT_MS has to be over 0".to_owned()));
     }
     if let Some(limit) = execute_timeout {
-        for node in &mut definitions.nodes {
-            let seconds = &mut node.error_handling.timeout_seconds;
-            *seconds = seconds.min(limit.as_secs_f64());
-        }
+        definitions.bound_executions(limit.as_secs_f64());
     }
     let ttl = |name| match number(env, name)? {
         Some(ttl) if ttl > MAX_TTL => Err(invalid(format!("{name} has to be at most {MAX_TTL}"))),

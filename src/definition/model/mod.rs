@@ -35,6 +35,13 @@ pub struct Definitions {
     pub workflows: Vec<Workflow>,
 }
 
+impl Definitions {
+    /// Lets no execution take longer than that, of whichever node.
+    pub fn bound_executions(&mut self, seconds: f64) {
+        self.nodes.iter_mut().for_each(|node| node.bound_executions(seconds));
+    }
+}
+
 /// A node that can be run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Node {
@@ -58,6 +65,16 @@ pub struct Node {
     pub output_transformer: Transformer,
     /// What it does.
     pub kind: Kind,
+}
+
+impl Node {
+    fn bound_executions(&mut self, seconds: f64) {
+        let own = &mut self.error_handling.timeout_seconds;
+        *own = own.min(seconds);
+        if let Kind::Llm(Llm { fallback: Some(fallback), .. }) = &mut self.kind {
+            fallback.node.bound_executions(seconds);
+        }
+    }
 }
 
 /// What a node does.

@@ -35,6 +35,25 @@ fn compile(node: &str, model: &str, fields: &str) -> Result<Llm, String> {
     }
 }
 
+#[test]
+fn a_bound_on_executions_is_one_for_fallbacks_too() {
+    let llm = "{type: dynamiq.nodes.llms.OpenAI, model: n, connection: c}";
+    let text = format!(
+        "connections: {{c: {{type: dynamiq.connections.OpenAI}}}}\n\
+         prompts: {{p: {{messages: [{{content: x}}]}}}}\n\
+         nodes: {{a: {{type: dynamiq.nodes.llms.OpenAI, model: m, connection: c, prompt: p, \
+         error_handling: {{timeout_seconds: 0.5}}, fallback: {{enabled: true, llm: {llm}}}}}}}"
+    );
+    let mut compiler = Compiler::default();
+    compiler.file(Path::new("a.yaml"), &text);
+    let mut definitions = compiler.finish().unwrap();
+    definitions.bound_executions(0.7);
+    let node = &definitions.nodes[0];
+    assert_eq!(node.error_handling.timeout_seconds, 0.5);
+    let Kind::Llm(Llm { fallback: Some(fallback), .. }) = &node.kind else { panic!("{node:?}") };
+    assert_eq!(fallback.node.error_handling.timeout_seconds, 0.7);
+}
+
 fn sent(node: &str, model: &str, fields: &str) -> String {
     let llm = compile(node, model, fields).unwrap();
     let pairs: Vec<_> = llm.parameters.iter().map(|(name, v)| format!("{name}={v}")).collect();

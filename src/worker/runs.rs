@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use futures_util::stream::{self, StreamExt};
 use worker::{Context as WorkerContext, console_log};
 
 use super::glue;
@@ -23,6 +24,10 @@ use crate::node::{
     Callbacks, Context, Defined, Event, Finished, NoCallbacks, NodeError, Outcome, Run, Slots,
     Trace, run as run_node,
 };
+
+/// How many writes go on at once. More would hold more copies of large values; with fewer, those of
+/// ten nodes might take longer than what follows a response may.
+const WRITES: usize = 4;
 
 /// What a request runs.
 #[derive(Clone, Copy)]
@@ -165,14 +170,17 @@ impl After {
             return self.log_workflow();
         }
         WorkerContext::new(event.ctx()).wait_until(async move {
-            for (place, mut finished) in std::mem::take(&mut self.finished) {
+            let finished = stream::iter(std::mem::take(&mut self.finished));
+            let after = &self;
+            let end = async |(place, mut finished): (usize, Finished)| {
                 let outcome = match finished.write.take() {
-                    Some(entry) => Some(self.app.cache.store(&entry).await),
+                    Some(entry) => Some(after.app.cache.store(&entry).await),
                     None => None,
                 };
-                self.log_node(place, &finished, outcome);
-            }
-            self.log_workflow();
+                after.log_node(place, &finished, outcome);
+            };
+            finished.for_each_concurrent(WRITES, end).await;
+            after.log_workflow();
         });
     }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertProblem } from "../support/assertions.mjs";
+import { faults } from "../support/upstash-front.mjs";
 import { behaviours } from "../support/upstream.mjs";
 import { overBothStores, uniqueText, withWorld } from "../support/world.mjs";
 
@@ -256,5 +257,15 @@ withWorld("a workflow of ten nodes", { workflows: "tests" }, (world) => {
       "ten-first",
       ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `ten-${n}`),
     ]);
+  });
+
+  test("stores what they gave before Workers end what comes after a response, also slowly", async () => {
+    world.upstream.behave(behaviours.answer("Good."));
+    world.store.front.fail(faults.slow(600), { only: "SETEX" });
+    const { status, json } = await world.runWorkflow("ten", given(uniqueText()));
+    assert.equal(status, 200);
+    const started = Date.now();
+    for (const { cache } of Object.values(json.output)) await world.stored(cache.key);
+    assert.ok(Date.now() - started < 4_000, `${Date.now() - started} ms`);
   });
 });

@@ -17,6 +17,10 @@ use crate::key::{KeyError, KeyRequest, Scheme, cache_key, check_kwargs};
 use crate::redis::Redis;
 use crate::transform::{Transformer, apply_mapping};
 
+/// How large an input may become by the results of the nodes before it, in bytes. With a transformer
+/// these have their inputs, which hold those of the nodes before them: each node may double it.
+const MAX_WITH_RESULTS: usize = 16 << 20;
+
 /// What a run is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
@@ -260,6 +264,16 @@ fn transform_input<N: Node>(node: &N, run: Run<'_>) -> Result<Option<String>, No
 fn with_results(run: Run<'_>, with_inputs: bool) -> Result<Option<String>, NodeError> {
     if run.completed.is_empty() {
         return Ok(None);
+    }
+    let size = |done: &Completed<'_>| {
+        let input = if with_inputs { done.input.len() } else { 0 };
+        input.saturating_add(done.result.as_ref().map_or(0, String::len))
+    };
+    let size = run.completed.iter().map(size).fold(run.input.raw().len(), usize::saturating_add);
+    if size > MAX_WITH_RESULTS {
+        let message = "the input is too large: with the results of the nodes before it, it would have \
+                       over 16 MiB";
+        return Err(NodeError::Transform(message.to_owned()));
     }
     let results: Vec<_> = (run.completed.iter())
         .map(|done| (done.node_id.to_owned(), done.to_json(with_inputs)))
@@ -767,6 +781,27 @@ mod tests {
         setup.node.failing.set(false);
         assert!(!setup.run(INPUT).0.cache.is_hit());
         assert!(setup.run(INPUT).0.cache.is_hit());
+    }
+
+    #[test]
+    fn inputs_that_hold_one_another_end_before_the_memory_does() {
+        let (input, result) =
+            (format!("\"{}\"", "x".repeat(MAX_WITH_RESULTS / 2)), Ok("1".to_owned()));
+        let done = |node_id| Completed {
+            node_id,
+            behavior: crate::definition::Behavior::Raise,
+            input: &input,
+            result: &result,
+        };
+        let document = Document::parse(INPUT, Dialect::STRICT).unwrap();
+        let given = |ids: &[&'static str]| {
+            let completed: Vec<_> = ids.iter().map(|id| done(id)).collect();
+            with_results(Run { completed: &completed, ..Run::new(document.root()) }, true)
+        };
+        assert!(given(&["a"]).is_ok());
+        let error = given(&["a", "b"]).err().unwrap();
+        assert_eq!(error.type_name(), "TransformError");
+        assert!(error.to_string().contains("16 MiB"), "{error}");
     }
 
     #[test]

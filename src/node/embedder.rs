@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::endpoint::Endpoint;
+use super::llm::is_blank;
 use super::{Execution, NodeError};
 use crate::ai::Ai;
 use crate::definition::{Connection, Embedder, Setting};
@@ -69,9 +70,7 @@ pub(super) fn validate(input: Value<'_>) -> Result<String, NodeError> {
     let query = input.get("query");
     let query = query.ok_or_else(|| NodeError::Validation("query: is missing".to_owned()))?;
     let text = text_of(query)?;
-    // White space as Python has it.
-    let is_space = |c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}');
-    if text.chars().all(is_space) {
+    if is_blank(&text) {
         return Err(NodeError::Validation("query: must not be empty".to_owned()));
     }
     Ok(format!("{{\"query\": {}}}", query.raw()))

@@ -99,7 +99,7 @@ fn ends_with_assistant(messages: &str) -> bool {
 }
 
 /// Whether Python's `strip` leaves nothing of a text.
-pub(super) fn is_blank(text: &str) -> bool {
+pub(in super::super) fn is_blank(text: &str) -> bool {
     text.chars().all(|char| char.is_whitespace() || ('\x1c'..='\x1f').contains(&char))
 }
 

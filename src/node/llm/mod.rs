@@ -5,6 +5,8 @@ mod chat;
 mod output;
 mod workers_ai;
 
+pub(super) use chat::is_blank;
+
 use super::defined::Resolved;
 use super::endpoint::Endpoint;
 use super::{Execution, NodeError};

@@ -3,8 +3,14 @@
 //! Nothing here fails a run. A lookup that cannot be answered is a miss with a reason; what became
 //! of a write is a [`WriteOutcome`] for log and metrics.
 
+mod breaker;
+mod health;
+
 use std::time::Duration;
 
+pub use self::breaker::{Breaker, Change, State};
+pub use self::health::{Health, Ping};
+use crate::clock;
 use crate::codec::{self, DecodeError, Stored};
 use crate::key::Scheme;
 use crate::redis::{Command, Redis, RedisError, Reply};
@@ -25,12 +31,27 @@ impl Default for Deadlines {
     }
 }
 
+/// How long a [`Breaker`] is open, unless it is told otherwise: the most that a Redis which is well again
+/// stays unused. Runs that find nothing pay for a model, so it is short; a Redis that hangs delays one
+/// run in this time, by a deadline.
+const BREAKER_PAUSE: Duration = Duration::from_secs(5);
+
+/// Longest value that is written, unless a cache is told otherwise. Escaped in a reply it may take twice
+/// that, and longer replies are not read; Upstash refuses requests over 10 MB.
+const MAX_VALUE_BYTES: usize = 5 * 1024 * 1024;
+
 /// A cache in a Redis.
 #[derive(Debug)]
 pub struct Cache<R> {
     redis: R,
     deadlines: Deadlines,
+    max_value_bytes: usize,
+    breaker: Breaker,
+    on_change: OnChange,
 }
+
+/// Told of a change of the breaker's state, and of the reason when a lookup failed.
+pub type OnChange = fn(Change, Option<MissReason>);
 
 /// What a lookup found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +76,14 @@ pub enum MissReason {
     Database,
     /// Redis refused the command, or answered with an HTTP error.
     RedisError,
+    /// Redis takes no more requests for now: a rate limit.
+    Busy,
     /// The answer is not one of Redis.
     BadReply,
+    /// Redis was not asked, since it kept failing: the breaker is open.
+    CircuitOpen,
+    /// The value is longer than what is read.
+    ValueTooLarge,
     /// Something other than a string is stored at the key.
     WrongType,
     /// The value is not Base64.
@@ -80,7 +107,10 @@ impl MissReason {
             Self::Unauthorized => "redis-unauthorized",
             Self::Database => "redis-database",
             Self::RedisError => "redis-error",
+            Self::Busy => "redis-busy",
             Self::BadReply => "redis-bad-reply",
+            Self::CircuitOpen => "redis-circuit-open",
+            Self::ValueTooLarge => "value-too-large",
             Self::WrongType => "wrong-type",
             Self::NotBase64 => "not-base64",
             Self::NotUtf8 => "not-utf8",
@@ -95,6 +125,28 @@ impl MissReason {
     pub fn allows_write(self) -> bool {
         !matches!(self, Self::Unauthorized | Self::Database | Self::WrongType)
     }
+
+    /// Whether the lookup failed: Redis is broken, gone, or not to be used. A value that cannot be used
+    /// came from a Redis that works, and one that is busy works too.
+    fn is_failure(self) -> bool {
+        match self {
+            Self::Unreachable
+            | Self::Timeout
+            | Self::Unauthorized
+            | Self::Database
+            | Self::RedisError
+            | Self::BadReply => true,
+            Self::Busy
+            | Self::CircuitOpen
+            | Self::ValueTooLarge
+            | Self::WrongType
+            | Self::NotBase64
+            | Self::NotUtf8
+            | Self::NotJson
+            | Self::NotEnvelope
+            | Self::NullValue => false,
+        }
+    }
 }
 
 impl From<&RedisError> for MissReason {
@@ -104,8 +156,10 @@ impl From<&RedisError> for MissReason {
             RedisError::Timeout(_) => Self::Timeout,
             RedisError::Unauthorized => Self::Unauthorized,
             RedisError::Database => Self::Database,
+            RedisError::Status(429) => Self::Busy,
             RedisError::Refused | RedisError::Status(_) => Self::RedisError,
-            RedisError::BadReply | RedisError::ReplyTooLarge(_) => Self::BadReply,
+            RedisError::BadReply => Self::BadReply,
+            RedisError::ReplyTooLarge(_) => Self::ValueTooLarge,
         }
     }
 }
@@ -128,14 +182,18 @@ impl From<DecodeError> for MissReason {
 pub enum WriteOutcome {
     /// The entry is there.
     Stored,
-    /// Redis refused the value for its size.
+    /// The value is over the limit, that of the cache or that of Redis.
     TooLarge,
-    /// Redis refused the write.
+    /// Redis refused the write, or answered with something else.
     Refused,
+    /// Redis takes no more requests for now.
+    Busy,
     /// Redis cannot be reached.
     Unreachable,
     /// No answer within the deadline; the entry may be there all the same.
     TimedOut,
+    /// Not tried, since Redis kept failing: the breaker is not closed.
+    CircuitOpen,
 }
 
 impl WriteOutcome {
@@ -145,8 +203,10 @@ impl WriteOutcome {
             Self::Stored => "stored",
             Self::TooLarge => "too-large",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
+            Self::CircuitOpen => "circuit-open",
         }
     }
 }
@@ -169,7 +229,28 @@ pub struct Entry {
 impl<R: Redis> Cache<R> {
     /// A cache in `redis`.
     pub fn new(redis: R, deadlines: Deadlines) -> Self {
-        Self { redis, deadlines }
+        Self {
+            redis,
+            deadlines,
+            max_value_bytes: MAX_VALUE_BYTES,
+            breaker: Breaker::new(BREAKER_PAUSE, deadlines.lookup),
+            on_change: |_, _| (),
+        }
+    }
+
+    /// With another limit on the length of stored values.
+    pub fn with_max_value_bytes(self, max_value_bytes: usize) -> Self {
+        Self { max_value_bytes, ..self }
+    }
+
+    /// With a breaker that is open for as long before it tries again; without a pause it is never.
+    pub fn with_breaker_pause(self, pause: Duration) -> Self {
+        Self { breaker: Breaker::new(pause, self.deadlines.lookup), ..self }
+    }
+
+    /// With somebody who is told when the state of the breaker changes.
+    pub fn with_on_change(self, on_change: OnChange) -> Self {
+        Self { on_change, ..self }
     }
 
     /// Where the entries are.
@@ -177,44 +258,87 @@ impl<R: Redis> Cache<R> {
         &self.redis
     }
 
-    /// Looks a key of that scheme up: one `GET`.
+    /// What the breaker does.
+    pub fn breaker(&self) -> State {
+        self.breaker.state()
+    }
+
+    /// Looks a key of that scheme up: one `GET`, or nothing while the breaker is open.
     pub async fn lookup(&self, key: &str, scheme: Scheme) -> Lookup {
-        let replies = self.redis.execute(&[Command::get(key)], self.deadlines.lookup).await;
-        let reply = match replies {
-            Ok(replies) => replies.into_iter().next(),
-            Err(error) => return Lookup::Miss(Some((&error).into())),
+        let Some(permit) = self.breaker.permit(clock::now_ms) else {
+            return Lookup::Miss(Some(MissReason::CircuitOpen));
         };
-        match reply {
-            Some(Reply::Text(stored)) => match codec::read(&stored, scheme) {
+        self.tell(permit.change, None);
+        let found = match self.ask(Command::get(key)).await {
+            Ok(Reply::Text(stored)) => match codec::read(&stored, scheme) {
                 Ok(stored) => Lookup::Hit(stored),
                 Err(error) => Lookup::Miss(Some(error.into())),
             },
-            Some(Reply::Nil) => Lookup::Miss(None),
-            Some(Reply::Error(error)) if error.starts_with("WRONGTYPE") => {
-                Lookup::Miss(Some(MissReason::WrongType))
-            }
-            Some(Reply::Error(_)) => Lookup::Miss(Some(MissReason::RedisError)),
-            Some(Reply::Integer(_) | Reply::Array(_)) | None => {
-                Lookup::Miss(Some(MissReason::BadReply))
-            }
+            Ok(Reply::Nil) => Lookup::Miss(None),
+            Ok(_) => Lookup::Miss(Some(MissReason::BadReply)),
+            Err(reason) => Lookup::Miss(Some(reason)),
+        };
+        let failure = match &found {
+            Lookup::Miss(reason) => reason.filter(|reason| reason.is_failure()),
+            Lookup::Hit(_) => None,
+        };
+        self.tell(self.breaker.record(&permit, failure.is_some(), clock::now_ms), failure);
+        found
+    }
+
+    /// Sends a `PING`, whatever the breaker does.
+    async fn ping(&self) -> Ping {
+        let started = clock::now_ms();
+        match self.ask(Command::Ping(None)).await? {
+            Reply::Text(_) => Ok(clock::now_ms().saturating_sub(started)),
+            _ => Err(MissReason::BadReply),
         }
     }
 
-    /// Writes an entry: one `SETEX`, or `SET` without a ttl.
+    /// The reply to a command that somebody waits for, unless it is an error.
+    async fn ask(&self, command: Command<'_>) -> Result<Reply, MissReason> {
+        let replies = self.redis.execute(&[command], self.deadlines.lookup).await;
+        match replies.map(|replies| replies.into_iter().next()) {
+            Ok(Some(Reply::Error(error))) if error.starts_with("WRONGTYPE") => {
+                Err(MissReason::WrongType)
+            }
+            Ok(Some(Reply::Error(error))) if is_about_rate(&error) => Err(MissReason::Busy),
+            Ok(Some(Reply::Error(_))) => Err(MissReason::RedisError),
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err(MissReason::BadReply),
+            Err(error) => Err((&error).into()),
+        }
+    }
+
+    fn tell(&self, change: Option<Change>, failure: Option<MissReason>) {
+        if let Some(change) = change {
+            (self.on_change)(change, failure);
+        }
+    }
+
+    /// Writes an entry: one `SETEX`, or `SET` without a ttl; nothing unless the breaker is closed.
     pub async fn store(&self, entry: &Entry) -> WriteOutcome {
+        if self.breaker() != State::Closed {
+            return WriteOutcome::CircuitOpen;
+        }
         let value = match entry.scheme {
             Scheme::Dynamiq => codec::encode(&entry.output),
             Scheme::Canonical => codec::seal(&entry.output, entry.stored_at, entry.ttl),
         };
+        if value.len() > self.max_value_bytes {
+            return WriteOutcome::TooLarge;
+        }
         let command = Command::store(&entry.key, &value, entry.ttl);
         let replies = self.redis.execute(&[command], self.deadlines.write).await;
         match replies.map(|replies| replies.into_iter().next()) {
             Ok(Some(Reply::Text(_))) => WriteOutcome::Stored,
             Ok(Some(Reply::Error(error))) if is_about_size(&error) => WriteOutcome::TooLarge,
+            Ok(Some(Reply::Error(error))) if is_about_rate(&error) => WriteOutcome::Busy,
             Ok(_) => WriteOutcome::Refused,
             Err(RedisError::Unreachable) => WriteOutcome::Unreachable,
             Err(RedisError::Timeout(_)) => WriteOutcome::TimedOut,
             Err(RedisError::Status(413)) => WriteOutcome::TooLarge,
+            Err(RedisError::Status(429)) => WriteOutcome::Busy,
             Err(_) => WriteOutcome::Refused,
         }
     }
@@ -223,6 +347,11 @@ impl<R: Redis> Cache<R> {
 /// The embedded store's words and Upstash's for a value over the limit.
 fn is_about_size(error: &str) -> bool {
     error.starts_with("ERR value too large") || error.contains("size exceeded")
+}
+
+/// Upstash's words for more requests than a plan has, in a second, a day or a month.
+fn is_about_rate(error: &str) -> bool {
+    error.contains("limit exceeded")
 }
 
 #[cfg(test)]
@@ -293,7 +422,9 @@ mod tests {
             (Fault::Fails(RedisError::Refused), "redis-error"),
             (Fault::Fails(RedisError::Status(500)), "redis-error"),
             (Fault::Fails(RedisError::BadReply), "redis-bad-reply"),
-            (Fault::Fails(RedisError::ReplyTooLarge(1)), "redis-bad-reply"),
+            (Fault::Fails(RedisError::Status(429)), "redis-busy"),
+            (Fault::Fails(RedisError::ReplyTooLarge(1)), "value-too-large"),
+            (error("ERR max requests limit exceeded. Limit: 1, Usage: 1"), "redis-busy"),
             (error("WRONGTYPE Operation against a key"), "wrong-type"),
             (error("NOPERM this user has no permissions"), "redis-error"),
             (Fault::Answers(Reply::Integer(1)), "redis-bad-reply"),
@@ -318,6 +449,11 @@ mod tests {
             (Fault::Fails(RedisError::Timeout(Duration::ZERO)), "timed-out"),
             (Fault::Fails(RedisError::Unauthorized), "refused"),
             (Fault::Fails(RedisError::Status(413)), "too-large"),
+            (Fault::Fails(RedisError::Status(429)), "busy"),
+            (Fault::Fails(RedisError::BadReply), "refused"),
+            (error("ERR max daily request limit exceeded. Limit: 1, Usage: 1"), "busy"),
+            (error("ERR max request size exceeded. Limit: 1, Actual: 2"), "too-large"),
+            (Fault::Answers(Reply::Nil), "refused"),
             (error("ERR value too large: 2 bytes"), "too-large"),
             (error("READONLY You can't write"), "refused"),
         ] {
@@ -335,5 +471,86 @@ mod tests {
         assert_eq!(block_on(cache.store(&entry("1"))), WriteOutcome::TimedOut);
         cache.redis.set_fault(None);
         assert_eq!(look_up(&cache), hit("1"));
+    }
+
+    #[test]
+    fn a_value_over_the_limit_is_not_sent() {
+        let cache = cache().with_max_value_bytes(8);
+        assert_eq!(block_on(cache.store(&entry("1234567"))), WriteOutcome::TooLarge);
+        assert!(cache.redis.take_journal().is_empty());
+        // The limit is on what is stored: six digits are eight characters of Base64.
+        assert_eq!(block_on(cache.store(&entry("123456"))), WriteOutcome::Stored);
+        assert_eq!(look_up(&cache), hit("123456"));
+    }
+
+    thread_local! {
+        static CHANGES: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    fn note(change: Change, reason: Option<MissReason>) {
+        let reason = reason.map(MissReason::as_str);
+        let line = format!("{} to {}: {reason:?}", change.from.as_str(), change.to.as_str());
+        CHANGES.with_borrow_mut(|changes| changes.push(line));
+    }
+
+    #[test]
+    fn a_redis_that_keeps_failing_is_left_alone_and_one_change_is_told() {
+        let cache = cache().with_on_change(note);
+        cache.redis.set_fault(Some(Fault::Fails(RedisError::Unreachable)));
+        for _ in 0..MIN_FAILURES {
+            assert_eq!(look_up(&cache), Lookup::Miss(Some(MissReason::Unreachable)));
+        }
+        cache.redis.take_journal();
+        for _ in 0..100 {
+            assert_eq!(look_up(&cache), Lookup::Miss(Some(MissReason::CircuitOpen)));
+            assert_eq!(block_on(cache.store(&entry("1"))).as_str(), "circuit-open");
+        }
+        assert!(cache.redis.take_journal().is_empty());
+        assert_eq!(CHANGES.take(), ["closed to open: Some(\"redis-unreachable\")"]);
+        assert_eq!(MissReason::CircuitOpen.as_str(), "redis-circuit-open");
+        assert!(MissReason::CircuitOpen.allows_write(), "it may be closed when there is an output");
+    }
+
+    #[test]
+    fn a_redis_that_is_well_again_is_used_again() {
+        let cache = cache().with_breaker_pause(Duration::ZERO).with_on_change(note);
+        cache.redis.set_fault(Some(Fault::Fails(RedisError::BadReply)));
+        for _ in 0..MIN_FAILURES {
+            look_up(&cache);
+        }
+        assert_eq!(block_on(cache.store(&entry("1"))), WriteOutcome::CircuitOpen);
+        cache.redis.set_fault(None);
+        assert_eq!(look_up(&cache), Lookup::Miss(None));
+        assert_eq!(block_on(cache.store(&entry("1"))), WriteOutcome::Stored);
+        assert_eq!(look_up(&cache), hit("1"));
+        let expected = [
+            "closed to open: Some(\"redis-bad-reply\")",
+            "open to half-open: None",
+            "half-open to closed: None",
+        ];
+        assert_eq!(CHANGES.take(), expected);
+    }
+
+    /// How many lookups have to fail in a new isolate.
+    const MIN_FAILURES: usize = 5;
+
+    #[test]
+    fn values_that_cannot_be_used_and_a_busy_redis_do_not_open_the_breaker() {
+        let error = |text: &str| Fault::Answers(Reply::Error(text.to_owned()));
+        for fault in [
+            error("WRONGTYPE Operation against a key"),
+            error("ERR max requests limit exceeded"),
+            Fault::Fails(RedisError::Status(429)),
+            Fault::Fails(RedisError::ReplyTooLarge(1)),
+            Fault::Answers(Reply::Text("hello world".to_owned())),
+            Fault::Answers(Reply::Text(codec::encode("null"))),
+        ] {
+            let cache = cache();
+            cache.redis.set_fault(Some(fault.clone()));
+            for _ in 0..100 {
+                look_up(&cache);
+            }
+            assert_eq!(cache.breaker(), State::Closed, "{fault:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! secrets.
 
 use super::push_optional;
-use crate::cache::WriteOutcome;
+use crate::cache::{Change, MissReason, WriteOutcome};
 use crate::json::write_string;
 use crate::node::{Finished, NodeError, Outcome};
 
@@ -30,7 +30,8 @@ pub fn node_line(
     member(&mut line, "error", finished.result.as_ref().err().map(NodeError::type_name));
     member(&mut line, "cache", Some(finished.cache.status()));
     member(&mut line, "reason", finished.cache.reason());
-    member(&mut line, "write", write.map(WriteOutcome::as_str));
+    let not_tried = finished.cache.is_not_admissible().then_some("not-admissible");
+    member(&mut line, "write", write.map(WriteOutcome::as_str).or(not_tried));
     let usage = finished.usage;
     let tokens = |tokens| Some(tokens).filter(|&tokens| tokens > 0);
     for (name, number) in [
@@ -56,6 +57,16 @@ pub fn workflow_line(of: RunOf<'_>, outcome: Outcome, duration_ms: u64) -> Strin
     line
 }
 
+/// The line of a change of the breaker's state, with the reason of the lookup that made it open.
+pub fn breaker_line(change: Change, reason: Option<MissReason>) -> String {
+    let mut line = "{\"event\":\"breaker\"".to_owned();
+    member(&mut line, "from", Some(change.from.as_str()));
+    member(&mut line, "to", Some(change.to.as_str()));
+    member(&mut line, "reason", reason.map(MissReason::as_str));
+    line.push('}');
+    line
+}
+
 fn head(event: &str, of: RunOf<'_>) -> String {
     let mut line = String::with_capacity(320);
     line.push_str("{\"event\":");
@@ -78,7 +89,8 @@ fn member(line: &mut String, name: &str, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Usage;
+    use crate::cache::State;
+    use crate::node::{CacheReport, NotStored, Usage};
 
     const OF: RunOf<'_> = RunOf { run_id: "id", workflow: None, caller: "team-a" };
 
@@ -97,6 +109,33 @@ mod tests {
         assert_eq!(
             workflow_line(RunOf { workflow: Some("w"), ..OF }, Outcome::Success, 9),
             r#"{"event":"workflow","run_id":"id","workflow":"w","caller":"team-a","status":"success","duration_ms":9}"#
+        );
+    }
+
+    #[test]
+    fn every_miss_says_what_became_of_the_write() {
+        for (not_stored, write, expected) in [
+            (None, Some(WriteOutcome::Stored), "stored"),
+            (None, Some(WriteOutcome::TooLarge), "too-large"),
+            (None, Some(WriteOutcome::CircuitOpen), "circuit-open"),
+            (Some(NotStored::Failed), None, "not-admissible"),
+            (Some(NotStored::TtlZero), None, "not-admissible"),
+            (Some(NotStored::Lookup), None, "not-admissible"),
+            (Some(NotStored::FallenBack), None, "not-admissible"),
+        ] {
+            let cache = CacheReport::Miss { key: "k".to_owned(), reason: None, not_stored };
+            let finished = Finished { cache, ..Finished::of(Ok("1".to_owned())) };
+            let line = node_line(OF, "a", &finished, write);
+            assert!(line.contains(&format!(r#""write":"{expected}""#)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_breaker_is_a_line() {
+        let change = Change { from: State::HalfOpen, to: State::Open };
+        assert_eq!(
+            breaker_line(change, Some(MissReason::Timeout)),
+            r#"{"event":"breaker","from":"half-open","to":"open","reason":"redis-timeout"}"#
         );
     }
 }

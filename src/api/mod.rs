@@ -8,6 +8,7 @@
 //! | [`problem`] | errors that are not results of a run (RFC 9457) |
 //! | [`cache_status`] | the header `Cache-Status` (RFC 9211) |
 //! | [`listing`] | what is deployed |
+//! | [`readiness`] | whether the Redis answers |
 //! | [`log`] | the line that a run leaves in the log |
 
 pub mod auth;
@@ -15,6 +16,7 @@ pub mod cache_status;
 pub mod listing;
 pub mod log;
 pub mod problem;
+pub mod readiness;
 pub mod request;
 pub mod result;
 

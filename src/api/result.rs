@@ -212,6 +212,7 @@ mod tests {
             subject: Subject::Node,
             id: "a".to_owned(),
             at_ms: 3,
+            reason: None,
             is_output_from_cache: Some(true),
             usage: None,
         };

@@ -11,8 +11,9 @@ use crate::json::write_string;
 pub trait Callbacks {
     /// The input is valid; the cache has not been asked yet.
     fn on_node_start(&self, node_id: &str) {}
-    /// Not in the cache: the work begins.
-    fn on_node_execute_start(&self, node_id: &str) {}
+    /// Not in the cache: the work begins. The reason is that of a lookup which was skipped or failed,
+    /// as in a result's `cache.reason`.
+    fn on_node_execute_start(&self, node_id: &str, reason: Option<&'static str>) {}
     /// The work goes on; a language model tells what it has used.
     fn on_node_execute_run(&self, node_id: &str, usage: Option<Usage>) {}
     /// The work is done.
@@ -90,6 +91,8 @@ pub struct Event {
     pub id: String,
     /// Milliseconds since the trace was begun.
     pub at_ms: u64,
+    /// For `node_execute_start`: why the lookup was skipped or failed, if it did.
+    pub reason: Option<&'static str>,
     /// For `node_end`: whether the output came from the cache.
     pub is_output_from_cache: Option<bool>,
     /// For a `node_execute_run` that tells it.
@@ -115,20 +118,16 @@ impl Trace {
     }
 
     fn keep(&self, name: &'static str, subject: Subject, id: &str) {
-        self.push(name, subject, id, None, None);
+        self.push(self.event(name, subject, id));
     }
 
-    fn push(
-        &self,
-        name: &'static str,
-        subject: Subject,
-        id: &str,
-        is_output_from_cache: Option<bool>,
-        usage: Option<Usage>,
-    ) {
+    fn event(&self, name: &'static str, subject: Subject, id: &str) -> Event {
         let at_ms = clock::now_ms().saturating_sub(self.started_ms);
-        let id = id.to_owned();
-        let event = Event { name, subject, id, at_ms, is_output_from_cache, usage };
+        let (id, reason, is_output_from_cache, usage) = (id.to_owned(), None, None, None);
+        Event { name, subject, id, at_ms, reason, is_output_from_cache, usage }
+    }
+
+    fn push(&self, event: Event) {
         self.events.borrow_mut().push(event);
     }
 }
@@ -144,12 +143,12 @@ impl Callbacks for Trace {
         self.keep("node_start", Subject::Node, id);
     }
 
-    fn on_node_execute_start(&self, id: &str) {
-        self.keep("node_execute_start", Subject::Node, id);
+    fn on_node_execute_start(&self, id: &str, reason: Option<&'static str>) {
+        self.push(Event { reason, ..self.event("node_execute_start", Subject::Node, id) });
     }
 
     fn on_node_execute_run(&self, id: &str, usage: Option<Usage>) {
-        self.push("node_execute_run", Subject::Node, id, None, usage);
+        self.push(Event { usage, ..self.event("node_execute_run", Subject::Node, id) });
     }
 
     fn on_node_execute_end(&self, id: &str) {
@@ -161,7 +160,8 @@ impl Callbacks for Trace {
     }
 
     fn on_node_end(&self, id: &str, is_output_from_cache: bool) {
-        self.push("node_end", Subject::Node, id, Some(is_output_from_cache), None);
+        let is_output_from_cache = Some(is_output_from_cache);
+        self.push(Event { is_output_from_cache, ..self.event("node_end", Subject::Node, id) });
     }
 
     fn on_node_error(&self, id: &str) {
@@ -210,6 +210,10 @@ impl Event {
         write_string(out, &self.id);
         out.push_str(",\"at_ms\":");
         out.push_str(&self.at_ms.to_string());
+        if let Some(reason) = self.reason {
+            out.push_str(",\"reason\":");
+            write_string(out, reason);
+        }
         if let Some(cached) = self.is_output_from_cache {
             out.push_str(",\"is_output_from_cache\":");
             out.push_str(if cached { "true" } else { "false" });

@@ -377,7 +377,11 @@ async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         callbacks: context.callbacks,
         used: &used,
     };
-    let result = execute_with_retry(node, execution, context).await;
+    let why = match &keyed {
+        Keyed::Nowhere(report) => report.reason(),
+        Keyed::Under { .. } => reason.map(MissReason::as_str),
+    };
+    let result = execute_with_retry(node, execution, why, context).await;
     let execute_ms = Some(clock::now_ms().saturating_sub(started));
     // 7.
     let (cache, write) = match keyed {
@@ -400,6 +404,7 @@ async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
 async fn execute_with_retry<N: Node, R: Redis, T: Timer>(
     node: &N,
     execution: Execution<'_>,
+    why: Option<&'static str>,
     context: Context<'_, R, T>,
 ) -> Result<String, NodeError> {
     let handling = node.error_handling();
@@ -408,7 +413,7 @@ async fn execute_with_retry<N: Node, R: Redis, T: Timer>(
     let mut attempt = 0;
     loop {
         let slot = context.slots.take(Purpose::Execution).await;
-        context.callbacks.on_node_execute_start(node.id());
+        context.callbacks.on_node_execute_start(node.id(), why);
         let result = context.timer.timeout(limit, node.execute(execution)).await;
         drop(slot);
         let error = match result {
@@ -545,6 +550,11 @@ impl CacheReport {
     /// Whether a write follows the response.
     pub fn is_store_scheduled(&self) -> bool {
         matches!(self, Self::Miss { not_stored: None, .. })
+    }
+
+    /// Whether the output was looked for, and is not to be stored.
+    pub fn is_not_admissible(&self) -> bool {
+        matches!(self, Self::Miss { not_stored: Some(_), .. })
     }
 }
 

@@ -10,13 +10,16 @@ use super::glue;
 use super::response::Answer;
 use super::runs::{self, Runnable};
 use super::settings::{self, App};
+use super::timer::JsTimer;
 use crate::api::auth::{Credentials, authenticate};
 use crate::api::listing;
 use crate::api::problem::{Code, Problem};
+use crate::api::readiness;
 
 /// What a path stands for.
 enum Route<'p> {
     Health,
+    Ready,
     Nodes,
     Workflows,
     RunNode(Cow<'p, str>),
@@ -29,6 +32,7 @@ impl<'p> Route<'p> {
         let first = (segments.next()?, segments.next(), segments.next(), segments.next());
         match (first, segments.next()) {
             (("healthz", None, None, None), None) => Some(Self::Health),
+            (("readyz", None, None, None), None) => Some(Self::Ready),
             (("v1", Some("nodes"), None, None), None) => Some(Self::Nodes),
             (("v1", Some("workflows"), None, None), None) => Some(Self::Workflows),
             (("v1", Some(what), Some(id), Some("run")), None) => {
@@ -45,7 +49,7 @@ impl<'p> Route<'p> {
 
     fn allow(&self) -> &'static str {
         match self {
-            Self::Health | Self::Nodes | Self::Workflows => "GET, HEAD",
+            Self::Health | Self::Ready | Self::Nodes | Self::Workflows => "GET, HEAD",
             Self::RunNode(_) | Self::RunWorkflow(_) => "POST",
         }
     }
@@ -97,8 +101,8 @@ fn split_url(url: &str) -> (&str, &str) {
 pub(super) async fn handle(head: &str, body: Option<Vec<u8>>, event: &glue::Event) -> Answer {
     let head = Head::parse(head);
     let answer = route(body, &head, event).await.unwrap_or_else(Answer::from);
-    // What a run gives is the caller's alone.
-    let private = head.path.starts_with("/v1");
+    // What a run gives is the caller's alone, and who asks whether Redis answers means now.
+    let private = head.path.starts_with("/v1") || head.path == "/readyz";
     if private { answer.with_header("cache-control", "private, no-store") } else { answer }
 }
 
@@ -133,6 +137,7 @@ async fn route(
     };
     let runnable = match route {
         Route::Health => return Ok(health()),
+        Route::Ready => return Ok(ready(&app).await),
         Route::Nodes => return Ok(Answer::json(200, listing::nodes(&app.definitions))),
         Route::Workflows => return Ok(Answer::json(200, listing::workflows(&app.definitions))),
         Route::RunNode(id) => Runnable::node(&app, &id)?,
@@ -144,6 +149,12 @@ async fn route(
 
 fn health() -> Answer {
     Answer::json(200, "{\"status\":\"ok\"}".to_owned())
+}
+
+async fn ready(app: &App) -> Answer {
+    let ping = app.health.ask(&app.cache, &JsTimer).await;
+    let transport = app.cache.redis().transport();
+    Answer::json(readiness::status(ping), readiness::to_json(transport, ping, app.cache.breaker()))
 }
 
 /// The body, which may have been read already.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use worker::wasm_bindgen::JsValue;
-use worker::{Env, js_sys};
+use worker::{Env, console_log, js_sys};
 
 use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
@@ -15,9 +15,10 @@ use super::providers::Providers;
 use super::socket::Sockets;
 use super::store::{Embedded, Store};
 use crate::api::auth::ApiKeys;
+use crate::api::log;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::{CacheDefaults, MAX_TTL};
-use crate::cache::{Cache, Deadlines};
+use crate::cache::{Cache, Deadlines, Health};
 use crate::definition::Definitions;
 use crate::node::Resolved;
 use crate::redis::resp::Resp;
@@ -40,6 +41,7 @@ pub(super) struct App {
     pub max_body_bytes: usize,
     pub cache_defaults: CacheDefaults,
     pub cache: Cache<Store>,
+    pub health: Health,
     /// To the providers.
     pub providers: Providers,
 }
@@ -109,9 +111,23 @@ fn read(env: &Env) -> Result<App, Problem> {
             ttl: ttl("CACHE_TTL")?,
             max_ttl: ttl("CACHE_MAX_TTL")?,
         },
-        cache: Cache::new(store(env)?, deadlines),
+        cache: cache(env, deadlines)?,
+        health: Health::default(),
         providers: Providers::new(env),
     })
+}
+
+/// The cache, which tells the log when its breaker changes.
+fn cache(env: &Env, deadlines: Deadlines) -> Result<Cache<Store>, Problem> {
+    let mut cache = Cache::new(store(env)?, deadlines)
+        .with_on_change(|change, reason| console_log!("{}", log::breaker_line(change, reason)));
+    if let Some(bytes) = number(env, "CACHE_MAX_VALUE_BYTES")? {
+        cache = cache.with_max_value_bytes(bytes);
+    }
+    if let Some(pause) = number(env, "CACHE_BREAKER_PAUSE_MS")? {
+        cache = cache.with_breaker_pause(Duration::from_millis(pause));
+    }
+    Ok(cache)
 }
 
 /// A setting that is a whole number.

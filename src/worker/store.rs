@@ -22,6 +22,17 @@ pub(super) enum Store {
     Embedded(Embedded),
 }
 
+impl Store {
+    /// The name of the transport.
+    pub fn transport(&self) -> &'static str {
+        match self {
+            Self::Rest(_) => "rest",
+            Self::Resp(_) => "resp",
+            Self::Embedded(_) => "embedded",
+        }
+    }
+}
+
 impl Redis for Store {
     async fn execute(
         &self,

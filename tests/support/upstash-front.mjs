@@ -29,6 +29,33 @@ export const faults = {
     response.write('{"result":');
   },
   reset: (response) => response.destroy(),
+  /** Does the work, and breaks off in the middle of the reply. */
+  resetMidReply: replying((response, [status, headers], text) => {
+    response.writeHead(status, { ...headers, "content-length": text.length });
+    response.write(text.subarray(0, text.length / 2), () => response.destroy());
+  }),
+  /** Does the work, and ends the reply in its middle as if that were all. */
+  truncated: replying((response, head, text) => {
+    response.writeHead(...head);
+    response.end(text.subarray(0, text.length / 2));
+  }),
+  /** Does the work, and turns over bits of the reply. */
+  garbled: replying((response, head, text) => {
+    response.writeHead(...head);
+    response.end(text.map((byte, index) => (index % 3 ? byte : byte ^ 0x80)));
+  }),
+  /** Does the work, and sends the reply byte by byte, with a pause after each. */
+  drip: (ms) =>
+    replying((response, [status, headers], text) => {
+      response.writeHead(status, { ...headers, "content-length": text.length });
+      let sent = 0;
+      const timer = setInterval(() => {
+        response.write(text.subarray(sent, ++sent));
+        if (sent < text.length && !response.destroyed) return;
+        clearInterval(timer);
+        response.end();
+      }, ms);
+    }),
   redirect: (location) => (response) => {
     response.writeHead(307, { location });
     response.end();
@@ -36,6 +63,22 @@ export const faults = {
   /** Does the work, after a while. */
   slow: (ms) => (_response, execute) => setTimeout(execute, ms),
 };
+
+/** Does the work, and lets `send` have the head (as for `writeHead`) and the bytes of the reply. */
+function replying(send) {
+  return (response, execute) => {
+    let head;
+    response.writeHead = (...args) => {
+      head = args;
+    };
+    response.end = (text) => {
+      delete response.writeHead;
+      delete response.end;
+      send(response, head, Buffer.from(text));
+    };
+    execute();
+  };
+}
 
 /** @param {{client: import("redis").RedisClientType}} redis what `startRedis` returned */
 export async function startUpstashFront(redis) {

@@ -179,6 +179,25 @@ export class World {
     throw new Error(`nothing was stored under ${key} within ${WRITE_MS} ms`);
   }
 
+  /** The lines of that event in the Worker's log so far, parsed. */
+  logged(event) {
+    const lines = this.recorder.texts("log of the Worker");
+    return lines
+      .filter((line) => line.includes(`{"event":"${event}"`))
+      .map((line) => JSON.parse(line.slice(line.indexOf("{"))));
+  }
+
+  /** Waits for the line of a run, which comes after its write. */
+  async loggedRun(runId) {
+    const patience = AbortSignal.timeout(WRITE_MS);
+    while (!patience.aborted) {
+      const line = this.logged("run").find((line) => line.run_id === runId);
+      if (line) return line;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`the run was not logged within ${WRITE_MS} ms`);
+  }
+
   /**
    * Waits until writes that earlier responses scheduled are done: another run's write, scheduled
    * later, has landed. After this the absence of an entry means something.

@@ -55,6 +55,7 @@ describe("files that lie at API paths", { timeout: 60_000 }, () => {
     for (const file of [
       "index.html",
       "healthz",
+      "readyz",
       "v1/nodes.html",
       "v1/nodes/summarizer/run",
       "v1/other.html",
@@ -68,6 +69,7 @@ describe("files that lie at API paths", { timeout: 60_000 }, () => {
       assert.equal((await world.send("/")).text, "a file", "the files are there");
       assert.deepEqual((await world.send("/healthz")).json, { status: "ok" });
       for (const [target, status] of Object.entries({
+        "/readyz": 401,
         "/v1/nodes": 401,
         "/v1/nodes.html": 404,
         "/v1/other.html": 404,

@@ -89,7 +89,12 @@ withWorld("a request", { store: "embedded", env }, (world) => {
     });
   }
 
-  const allowed = { "/healthz": ["GET", "HEAD"], "/v1/nodes": ["GET"], [RUN]: ["POST"] };
+  const allowed = {
+    "/healthz": ["GET", "HEAD"],
+    "/readyz": ["GET", "HEAD"],
+    "/v1/nodes": ["GET"],
+    [RUN]: ["POST"],
+  };
   for (const [path, methods] of Object.entries(allowed)) {
     for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
       const answersAsGet = method === "HEAD" && methods.includes("GET");

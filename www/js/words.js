@@ -43,7 +43,13 @@ const REASONS = new Map([
   ["redis-unauthorized", `Redis refused the Worker’s token or password, ${EXECUTED}.`],
   ["redis-database", `Redis refused the number of the database, ${EXECUTED}.`],
   ["redis-error", `Redis answered with an error, ${EXECUTED}.`],
+  ["redis-busy", `Redis takes no more requests for now, ${EXECUTED}.`],
   ["redis-bad-reply", `What answered did not speak like Redis, ${EXECUTED}.`],
+  [
+    "redis-circuit-open",
+    "Redis kept failing and is left alone for a few seconds: the node executed without it.",
+  ],
+  ["value-too-large", `The stored value is longer than what is read, ${EXECUTED}.`],
   ["wrong-type", `The key holds something other than a string, ${EXECUTED}.`],
   ["not-base64", `The stored value is not Base64, ${EXECUTED}.`],
   ["not-utf8", `The stored value is not UTF-8 text, ${EXECUTED}.`],

@@ -4,8 +4,9 @@ use super::{Execution, NodeError, Outcome, condition};
 use crate::definition::{Choice, ChoiceOption, HitPolicy};
 use crate::json::{Order, Value, dumps, write_string};
 
-/// How large an output may be, in bytes: it holds the input once for each option.
-const MAX_OUTPUT: usize = 16 << 20;
+/// How large an output may be, in bytes: it holds the input once for each option, and so does the
+/// input of whatever depends on it.
+const MAX_OUTPUT: usize = 4 << 20;
 
 /// Evaluates the options: `{id: {"status", "input", "output"}}`, with the input of the choice.
 pub(super) fn execute(choice: &Choice, execution: Execution<'_>) -> Result<String, NodeError> {
@@ -19,7 +20,7 @@ pub(super) fn execute(choice: &Choice, execution: Execution<'_>) -> Result<Strin
     };
     let input = dumps(execution.input, Order::AsWritten);
     if input.len().saturating_mul(outcomes.len()) > MAX_OUTPUT {
-        let message = "the input is too large for a choice with so many options: its output would have over 16 MiB";
+        let message = "the input is too large for a choice with so many options: its output would have over 4 MiB";
         return Err(NodeError::Validation(message.to_owned()));
     }
     let mut out = String::new();

@@ -115,7 +115,7 @@ export function closeSocket({ socket, timer }) {
  */
 export function runModel(env, binding, model, inputs, limit, done, call) {
   const end = withHeartbeat(done, call, () => {});
-  asked(env[binding], model, JSON.parse(inputs), limit).then(
+  asked(env[binding], model, inputs, limit).then(
     ([status, output]) => end(status, output),
     (error) => end(0, `${error?.message ?? error}`),
   );
@@ -123,7 +123,7 @@ export function runModel(env, binding, model, inputs, limit, done, call) {
 
 async function asked(ai, model, inputs, limit) {
   if (ai === undefined) return [404, undefined];
-  const output = JSON.stringify(await ai.run(model, inputs)) ?? "null";
+  const output = JSON.stringify(await ai.run(model, JSON.parse(inputs))) ?? "null";
   return output.length > limit ? [413, undefined] : [200, output];
 }
 
@@ -263,7 +263,8 @@ export function respond(event, status, headers, body) {
 /** An object of a name and a value in turn, a line each. */
 function members(text) {
   const lines = text.split("\n");
-  const object = {};
+  // Without a prototype any name is a name.
+  const object = Object.create(null);
   for (let at = 0; at + 1 < lines.length; at += 2) object[lines[at]] = lines[at + 1];
   return object;
 }

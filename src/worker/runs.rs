@@ -60,9 +60,8 @@ impl<'a> Runnable<'a> {
 /// 1. the body is parsed;
 /// 2. its fields are checked, which gives a failed result when they are wrong;
 /// 3. the caller has to cover the namespace;
-/// 4. what the nodes need from the settings has to be there;
-/// 5. the node or the workflow is run;
-/// 6. response first, then the writes and the lines in the log.
+/// 4. the node or the workflow is run, when what its nodes need from the settings is there;
+/// 5. response first, then the writes and the lines in the log.
 pub(super) async fn run(
     app: &Rc<App>,
     caller: Caller<'_>,
@@ -87,7 +86,7 @@ pub(super) async fn run(
     if let Some(cache) = &request.cache {
         caller.check_namespace(cache.namespace.as_deref())?;
     }
-    // 5.
+    // 4.
     let started_ms = clock::now_ms();
     let (trace, slots) = (request.trace.then(Trace::new), Slots::default());
     let callbacks: &dyn Callbacks = match &trace {
@@ -119,7 +118,7 @@ pub(super) async fn run(
             (places.zip(nodes).collect(), Some((workflow.id.clone(), outcome)), answer)
         }
     };
-    // 6.
+    // 5.
     let after = After {
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
@@ -138,7 +137,6 @@ fn deployed(app: &App, place: usize) -> Result<Defined<'_, Providers>, Problem> 
     let Some((definition, resolved)) = found else {
         return Err(Problem::new(Code::Internal, "a flow names a node that is not deployed"));
     };
-    // 4.
     let resolved = resolved.as_ref().map_err(|variable| {
         let detail = format!(
             "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"

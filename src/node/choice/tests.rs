@@ -287,5 +287,5 @@ fn an_output_over_the_limit_is_refused() {
     let long = "x".repeat(6 << 20);
     let finished = finished("linear", &format!(r#"{{"length": 101, "text": "{long}"}}"#));
     let error = result(&finished, "route").result.as_ref().unwrap_err();
-    assert!(error.to_string().contains("over 16 MiB"), "{error}");
+    assert!(error.to_string().contains("over 4 MiB"), "{error}");
 }

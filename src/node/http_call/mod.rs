@@ -16,8 +16,11 @@ use outgoing::Outgoing;
 
 /// How often a call goes elsewhere. Each time is one of the subrequests that a request may make.
 const MAX_REDIRECTS: usize = 5;
-/// How much of an answer is passed on that is no success.
+/// How much of an answer is passed on that is no success, and how much is looked at for it.
 const MAX_MESSAGE_CHARS: usize = 300;
+const CHARS_LOOKED_AT: usize = 4096;
+/// A shorter value of the environment is a word like any other, and not redacted.
+const MIN_SECRET_CHARS: usize = 4;
 
 /// Names, and values as JSON texts, in the order of the object.
 type Members = Vec<(String, String)>;
@@ -35,7 +38,7 @@ pub(super) struct Target {
     headers: Members,
     params: Members,
     data: Members,
-    /// What came from the environment, as it is and as it stands in a query.
+    /// What came from the environment, as it is and as it stands in a query and in JSON.
     secrets: Vec<Secret>,
     fingerprint: String,
 }
@@ -54,9 +57,12 @@ impl Target {
                 let value = resolve(part)?;
                 text.push_str(&value);
                 // A default stands in the definition.
-                if matches!(part, Setting::Env { default, .. } if default.as_ref() != Some(&value))
-                {
+                let is_default = !matches!(part, Setting::Env { default, .. } if default.as_ref() != Some(&value));
+                if !is_default && value.chars().count() >= MIN_SECRET_CHARS {
                     secrets.push(Secret::new(url::form_encode(&value)));
+                    let json = quoted(&value);
+                    let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+                    secrets.push(Secret::new(inner.unwrap_or_default()));
                     secrets.push(Secret::new(value));
                 }
             }
@@ -115,8 +121,18 @@ impl Target {
             .any(|(own, own_json)| own.eq_ignore_ascii_case(name) && *own_json == json)
     }
 
-    fn redact(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text))
+    /// The begin of what a server says, without what the environment holds.
+    fn begin_of(&self, said: &str) -> String {
+        let longest = self.secrets.first().map_or(0, |secret| secret.expose().chars().count());
+        // Not all of a long text is looked at, and so its end may be half of a secret.
+        let mut chars = said.trim().chars();
+        let looked_at: String = chars.by_ref().take(CHARS_LOOKED_AT + longest).collect();
+        let redacted = self.secrets.iter().fold(looked_at, |text, secret| secret.redact(&text));
+        let sure = match chars.next() {
+            Some(_) => redacted.chars().count().saturating_sub(longest),
+            None => usize::MAX,
+        };
+        redacted.chars().take(MAX_MESSAGE_CHARS.min(sure)).collect()
     }
 
     /// What an answer says that is no success, shortened and without what the environment holds.
@@ -129,8 +145,7 @@ impl Target {
                  and params"
             ));
         }
-        let said = std::str::from_utf8(&response.body).unwrap_or_default().trim();
-        let said: String = self.redact(said).chars().take(MAX_MESSAGE_CHARS).collect();
+        let said = self.begin_of(&String::from_utf8_lossy(&response.body));
         let message = match said.as_str() {
             "" => format!("the server answered with status {status}"),
             said => format!("the server answered with status {status}: {said}"),

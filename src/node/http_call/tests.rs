@@ -416,3 +416,27 @@ fn origins_from_the_environment_are_checked_before_the_cache_is_asked() {
         assert!(!error.to_string().contains("CANARY"), "{error}");
     }
 }
+
+#[test]
+fn what_a_server_says_is_passed_on_without_what_the_environment_holds() {
+    let said = |env: fn(&str) -> String, body: &str| {
+        let resolve = |setting: &Setting| setting.resolve(|n| Some(env(n))).map_err(str::to_owned);
+        let target = Target::new("dynamiq.nodes.tools.HttpApiCall", &call(), resolve).unwrap();
+        let response = Response { status: 500, body: body.into(), headers: Vec::new() };
+        target.refusal(&response).to_string()
+    };
+    let odd = |name: &str| format!("CA\"NARY {name}");
+    for body in [r#"no: CA"NARY TOKEN"#, r#"{"key":"CA\"NARY KEY"}"#, "q=CA%22NARY+KEY&x"] {
+        let message = said(odd, body);
+        assert!(message.contains("[redacted]") && !message.contains("NARY"), "{message}");
+    }
+    // Half of a secret at the end of what is looked at, which redaction brings forward.
+    let long = |name: &str| format!("CANARY-{name}-{}", "x".repeat(500));
+    for filling in 4_000..4_700 {
+        let body =
+            format!("{} {}{}", long("KEY").repeat(8), "y".repeat(filling - 4_000), long("KEY"));
+        assert!(!said(long, &format!("{body} z")).contains("CANARY"), "{filling}");
+    }
+    assert!(said(|_| "e".to_owned(), "there is an error").ends_with("there is an error"));
+    assert!(said(odd, &"word ".repeat(100_000)).len() < 400);
+}

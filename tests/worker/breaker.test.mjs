@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
+import { lookupMs } from "../support/survival.mjs";
 import { faults } from "../support/upstash-front.mjs";
 import { cached, keyOf, uniqueText, withWorld } from "../support/world.mjs";
 
@@ -13,9 +14,6 @@ const MIN_LOOKUPS = 5;
 const reasonOf = async (run) => (await run).json.cache.reason;
 const changes = (world) => world.logged("breaker").map(({ from, to }) => `${from} to ${to}`);
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-/** What the lookup took, by the clock of the Worker. */
-const lookupMs = ({ headers }) => Number(/cache;dur=(\d+)/.exec(headers["server-timing"])?.[1]);
-
 async function ready(world) {
   const headers = { authorization: `Bearer ${world.keys.team}` };
   return (await world.send("/readyz", { headers })).json;

@@ -4,13 +4,12 @@ import http from "node:http";
 import { test } from "node:test";
 import { setTimeout as after } from "node:timers/promises";
 import { listen, shut } from "../support/http.mjs";
+import { assertExecuted, assertSurvives, SLACK_MS } from "../support/survival.mjs";
 import { faults } from "../support/upstash-front.mjs";
 import { behaviours } from "../support/upstream.mjs";
-import { base64, cached, keyOf, uniqueText, withWorld } from "../support/world.mjs";
+import { cached, keyOf, uniqueText, withWorld } from "../support/world.mjs";
 
 const DEADLINE_MS = 200;
-/** What a run may take on top of the deadline on a busy machine. */
-const SLACK_MS = 800;
 /** A write would have come by then. */
 const WRITE_WAIT_MS = 400;
 /** With the breaker, most of these runs would not ask Redis: see breaker.test.mjs. */
@@ -19,21 +18,6 @@ const settings = {
   CACHE_WRITE_TIMEOUT_MS: "300",
   CACHE_BREAKER_PAUSE_MS: "0",
 };
-
-/** What the lookup took, by the clock of the Worker. */
-const lookupMs = ({ headers }) => Number(/cache;dur=(\d+)/.exec(headers["server-timing"])?.[1]);
-
-function assertExecuted(world, answer, reason) {
-  assert.equal(answer.status, 200);
-  assert.equal(answer.json.status, "success");
-  assert.equal(answer.json.output.content, "Summary 1.");
-  assert.deepEqual([answer.json.cache.status, answer.json.cache.reason], ["miss", reason]);
-  assert.match(
-    answer.headers["cache-status"],
-    new RegExp(`^edgememo; fwd=miss; detail=${reason}; key="`),
-  );
-  assert.equal(world.upstream.calls.length, 1);
-}
 
 withWorld("a lookup that fails", { store: "redis", env: settings }, (world) => {
   const cases = {
@@ -55,34 +39,10 @@ withWorld("a lookup that fails", { store: "redis", env: settings }, (world) => {
     "refuses the command": [faults.commandError, "redis-error"],
   };
   for (const [name, [fault, reason]] of Object.entries(cases)) {
-    test(`executes, says ${reason} and stores nothing wrong: Redis ${name}`, async (t) => {
-      const text = uniqueText();
-      // Something to be served wrongly: a part of it, or what a garbled reply holds.
-      const [old, fresh] = ["Stored.", "Summary 1."].map((content) =>
-        base64(JSON.stringify({ content }).replace(":", ": ")),
-      );
-      await world.store.set(keyOf(text), old);
-      if (fault) world.store.front.fail(fault);
-      else await world.store.front.refuse();
-      const answer = await world.run({ ...cached(text), trace: true });
-      assertExecuted(world, answer, reason);
-      const [begun] = answer.json.trace.filter(({ event }) => event === "node_execute_start");
-      assert.equal(begun.reason, reason);
-      const waits = reason === "redis-timeout" ? DEADLINE_MS : 0;
-      assert.ok(answer.elapsed >= waits * 0.9, `${answer.elapsed} ms`);
-      assert.ok(answer.elapsed < waits + SLACK_MS, `${answer.elapsed} ms`);
-      t.diagnostic(`measured: ${name} | 200 | ${reason} | ${lookupMs(answer)} ms`);
-      const line = await world.loggedRun(answer.json.run_id);
-      assert.deepEqual([line.cache, line.reason], ["miss", reason]);
-      await world.store.reset();
-      assert.ok([old, fresh].includes(await world.store.get(keyOf(text))));
-      // The next one that finds Redis well is stored and hit.
-      const next = uniqueText();
-      assert.equal((await world.run(cached(next))).json.cache.reason, null);
-      await world.stored(keyOf(next));
-      const hit = await world.run(cached(next));
-      assert.equal(hit.json.cache.status, "hit");
-      assert.equal(hit.json.output.content, "Summary 2.");
+    test(`executes, says ${reason} and stores nothing wrong: Redis ${name}`, (t) => {
+      const { front } = world.store;
+      const begin = () => (fault ? front.fail(fault) : front.refuse());
+      return assertSurvives(world, t, { name, reason, begin, deadlineMs: DEADLINE_MS });
     });
   }
 

@@ -160,7 +160,7 @@ async function post(url) {
 }
 
 /** Puts an entry where each Worker looks, and makes sure that each answers from it. */
-async function warmUp(redis, edgememo, bare) {
+async function warmUp(redis, workers, bare) {
   const stored = Buffer.from(ANSWER).toString("base64");
   const hash = createHash("sha256").update(BODY).digest("hex");
   await redis.client.set(`bare:${hash}`, stored);
@@ -171,9 +171,11 @@ async function warmUp(redis, edgememo, bare) {
   const text = JSON.stringify({ text: JSON.parse(BODY).input.text }).replace('":', '": ');
   const input = createHash("sha256").update(text).digest("hex");
   await redis.client.set(`my-app:summarizer:${input}:${kwargs}`, stored);
-  const { response } = await post(edgememo.url + NODE_PATH);
-  const status = response.headers.get("cache-status") ?? "";
-  if (!status.startsWith("edgememo; hit")) throw new Error(`edgememo does not hit: ${status}`);
+  for (const { name, url } of workers) {
+    const { response } = await post(url + NODE_PATH);
+    const status = response.headers.get("cache-status") ?? "";
+    if (!status.startsWith("edgememo; hit")) throw new Error(`${name} does not hit: ${status}`);
+  }
 }
 
 async function main() {
@@ -191,24 +193,23 @@ async function main() {
   const connection = { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN: TOKEN };
   const sha256 = createHash("sha256").update(API_KEY).digest("hex");
   const script = (file) => `(name = "worker.js", esModule = embed ${embed(file)})`;
-  const edgememo = await startWorkerd(
-    "edgememo",
-    [
-      `(name = "index.js", esModule = embed ${embed("build/index.js")})`,
-      `(name = "./index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`,
-    ],
-    {
-      ...connection,
-      OPENAI_API_KEY: "unused",
-      EDGEMEMO_API_KEYS: JSON.stringify([{ id: "bench", sha256, namespaces: ["*"] }]),
-    },
-  );
+  const built = [
+    `(name = "index.js", esModule = embed ${embed("build/index.js")})`,
+    `(name = "./index_bg.wasm", wasm = embed ${embed("build/index_bg.wasm")})`,
+  ];
+  const settings = {
+    OPENAI_API_KEY: "unused",
+    EDGEMEMO_API_KEYS: JSON.stringify([{ id: "bench", sha256, namespaces: ["*"] }]),
+  };
+  const edgememo = await startWorkerd("edgememo", built, { ...settings, ...connection });
+  const resp = await startWorkerd("resp", built, { ...settings, REDIS_URL: redis.url });
   const bare = await startWorkerd("bare", [script("benches/workers/bare.js")], connection);
   const constant = await startWorkerd("constant", [script("benches/workers/constant.js")], {});
-  await warmUp(redis, edgememo, bare);
+  await warmUp(redis, [edgememo, resp], bare);
 
   const workers = [
     { label: "edgememo, hit", worker: edgememo, path: NODE_PATH, runs: [] },
+    { label: "edgememo, hit over RESP", worker: resp, path: NODE_PATH, runs: [] },
     { label: "bare JavaScript Worker, one GET", worker: bare, path: "/", runs: [] },
     { label: "Worker that answers a constant", worker: constant, path: "/", runs: [] },
   ];
@@ -241,7 +242,7 @@ async function main() {
         cell(cpu, 14),
     );
   }
-  const [ours, theirs] = rows;
+  const [ours, , theirs] = rows;
   console.log(
     `\nedgememo / bare: rate ${(ours.rate / theirs.rate).toFixed(2)} (target: at least 0.80)`,
   );

@@ -5,7 +5,7 @@ import { setTimeout as after } from "node:timers/promises";
 import { secret } from "../support/canary.mjs";
 import { respFaults as faults } from "../support/resp-front.mjs";
 import { assertExecuted, assertSurvives } from "../support/survival.mjs";
-import { cached, keyOf, uniqueText, withWorld } from "../support/world.mjs";
+import { cached, keyOf, RUN, uniqueText, withWorld } from "../support/world.mjs";
 
 const DEADLINE_MS = 200;
 /** A write would have come by then. */
@@ -16,6 +16,14 @@ const settings = {
   // Every fault is met, and not the breaker.
   CACHE_BREAKER_PAUSE_MS: "0",
 };
+
+async function waitFor(condition, ms = 3_000) {
+  for (let left = ms; left > 0; left -= 10) {
+    if (condition()) return;
+    await after(10);
+  }
+  throw new Error(`in vain for ${ms} ms: ${condition}`);
+}
 
 /** Runs a node twice; the second run has to be a hit. */
 async function assertHit(world) {
@@ -40,8 +48,7 @@ withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
       ],
     );
     assert.equal(journal[0].commands[1][1], keyOf(text));
-    for (let tries = 0; world.store.front.open > 0 && tries < 50; tries += 1) await after(10);
-    assert.equal(world.store.front.open, 0);
+    await waitFor(() => world.store.front.open === 0);
   });
 
   test("reads a reply that comes byte by byte", async () => {
@@ -132,6 +139,35 @@ withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
     await assertHit(world);
   });
 });
+
+withWorld(
+  "a lookup that may take long",
+  { store: "resp", env: { CACHE_LOOKUP_TIMEOUT_MS: "5200" } },
+  (world) => {
+    test("waits for a reply that is slow", async () => {
+      const text = await assertHit(world);
+      world.store.front.fail(faults.slow(600));
+      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    });
+
+    test("hangs up after the deadline when its client has left, and harms no other", async () => {
+      world.store.front.fail(faults.hang);
+      const leaving = new AbortController();
+      const request = fetch(new URL(RUN, world.worker.url), {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-api-key": world.keys.team },
+        body: JSON.stringify(cached(uniqueText())),
+        signal: leaving.signal,
+      });
+      await waitFor(() => world.store.front.journal.length > 0);
+      leaving.abort();
+      await assert.rejects(request);
+      await world.store.reset();
+      await assertHit(world);
+      await waitFor(() => world.store.front.open === 0, 7_000);
+    });
+  },
+);
 
 /** A user with rights for GET and SETEX below my-app, whose password a URL has to escape. */
 const user = { name: "edge", password: `${secret("acl-password")}@:/?%` };

@@ -136,12 +136,17 @@ async function lint() {
   await check("biome", ["biome", "check", "--error-on-warnings", "."]);
 }
 
-async function cargoTest() {
-  const { ok, reason, output } = await run("cargo", ["test", "--locked", "--no-fail-fast"], {
-    minutes: 20,
-    capture: true,
-  });
+/** @param {string[]} options of `cargo test` */
+async function cargoTest(...options) {
+  const args = ["test", "--locked", "--no-fail-fast", ...options];
+  const { ok, reason, output } = await run("cargo", args, { minutes: 20, capture: true });
   return { ok, reason, tally: cargoTally(output) };
+}
+
+async function cargoTestOverRedis() {
+  const { whyNoRedis } = await import("../tests/support/redis.mjs");
+  const reason = whyNoRedis();
+  return reason ? { notRun: reason } : cargoTest("--test", "resp");
 }
 
 /** @param {string} folder a folder of tests @param {string[]} options of `node --test` */
@@ -162,7 +167,8 @@ async function nodeTest(folder, options) {
 }
 
 async function test() {
-  await step("cargo test", cargoTest);
+  await step("cargo test", () => cargoTest());
+  await step("cargo test, over a real Redis", cargoTestOverRedis);
   const built =
     (await check("build of the Worker", ["scripts/build-worker.sh"])) &&
     (await check("build of the Worker of the tests", ["scripts/build-worker.sh", "tests"]));

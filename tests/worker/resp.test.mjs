@@ -96,8 +96,7 @@ withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
       const { front } = world.store;
       const begin = () => (fault ? front.fail(fault) : front.refuse());
       await assertSurvives(world, t, { name, reason, begin, deadlineMs: DEADLINE_MS });
-      for (let tries = 0; front.open > 0 && tries < 50; tries += 1) await after(10);
-      assert.equal(front.open, 0);
+      await waitFor(() => front.open === 0);
     });
   }
 

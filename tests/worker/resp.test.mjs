@@ -92,7 +92,7 @@ withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
     "wants a password": [faults.say("+OK\r\n-NOAUTH needed\r\n"), "redis-unauthorized"],
   };
   for (const [name, [fault, reason]] of Object.entries(cases)) {
-    test(`executes, says ${reason} and hangs up: Redis ${name}`, async (t) => {
+    test(`executes, names the reason, stores nothing wrong and hangs up: Redis ${name}`, async (t) => {
       const { front } = world.store;
       const begin = () => (fault ? front.fail(fault) : front.refuse());
       await assertSurvives(world, t, { name, reason, begin, deadlineMs: DEADLINE_MS });

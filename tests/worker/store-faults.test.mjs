@@ -39,7 +39,7 @@ withWorld("a lookup that fails", { store: "redis", env: settings }, (world) => {
     "refuses the command": [faults.commandError, "redis-error"],
   };
   for (const [name, [fault, reason]] of Object.entries(cases)) {
-    test(`executes, says ${reason} and stores nothing wrong: Redis ${name}`, (t) => {
+    test(`executes, names the reason and stores nothing wrong: Redis ${name}`, (t) => {
       const { front } = world.store;
       const begin = () => (fault ? front.fail(fault) : front.refuse());
       return assertSurvives(world, t, { name, reason, begin, deadlineMs: DEADLINE_MS });

@@ -1,5 +1,6 @@
 //! Checks the definitions in `workflows/` and compiles them in.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,12 +41,7 @@ fn main() -> ExitCode {
             if !definitions.nodes.iter().any(converts) {
                 println!("cargo::rustc-cfg=without_pages");
             }
-            let Some(out) = std::env::var_os("OUT_DIR") else { return ExitCode::FAILURE };
-            let path = PathBuf::from(out).join("definitions.json");
-            let written = serde_json::to_vec(&definitions)
-                .map_err(std::io::Error::from)
-                .and_then(|json| std::fs::write(path, json));
-            match written {
+            match write(&definitions) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     println!("cargo::error=cannot write the definitions: {error}");
@@ -60,4 +56,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes the definitions in the form in which the Worker carries them, and as JSON for whoever wants
+/// to look at them.
+fn write(definitions: &model::Definitions) -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("definitions.postcard"), postcard::to_allocvec(definitions)?)?;
+    Ok(std::fs::write(out.join("definitions.json"), serde_json::to_vec(definitions)?)?)
 }

@@ -1,8 +1,8 @@
 //! What is deployed: nodes, their prompts and their connections.
 //!
 //! Definitions are written in Dynamiq's workflow YAML (`workflows/*.yaml`). The build script
-//! checks them and compiles them into JSON (the `compile` module, which it shares with the tests);
-//! the Worker reads only that JSON.
+//! checks them and compiles them (the `compile` module, which it shares with the tests);
+//! the Worker reads only what comes out.
 
 #[cfg(test)]
 pub(crate) mod compile;

@@ -26,7 +26,7 @@ use crate::redis::rest::Rest;
 use crate::redis::settings::{Choice, choose};
 
 /// What the build script made of `workflows/`.
-const DEFINITIONS: &str = include_str!(concat!(env!("OUT_DIR"), "/definitions.json"));
+const DEFINITIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/definitions.postcard"));
 
 /// Largest body of a request, unless `MAX_BODY_BYTES` says otherwise.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -78,7 +78,7 @@ fn read(env: &Env) -> Result<App, Problem> {
             })
         })
         .transpose()?;
-    let mut definitions: Definitions = serde_json::from_str(DEFINITIONS)
+    let mut definitions: Definitions = postcard::from_bytes(DEFINITIONS)
         .map_err(|error| Problem::new(Code::Internal, format!("definitions: {error}")))?;
     let deadlines = Deadlines::default();
     let milliseconds =

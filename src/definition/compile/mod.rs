@@ -354,6 +354,15 @@ workflows:
     }
 
     #[test]
+    fn the_worker_reads_what_the_build_has_written() {
+        for folder in ["workflows", "tests/workflows"] {
+            let definitions = compile_folder(Path::new(folder)).unwrap();
+            let carried = postcard::to_allocvec(&definitions).unwrap();
+            assert_eq!(postcard::from_bytes(&carried), Ok(definitions), "{folder}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_named_with_file_line_and_reason() {
         let cases = [
             (

@@ -18,7 +18,7 @@ pub use model::{
     Api, Behavior, CachingConfig, Choice, ChoiceOption, Comparison, Condition, Connection,
     Converter, Definitions, Depend, Embedder, ErrorHandling, Fallback, FallbackTrigger, Flow,
     FlowNode, Given, HitPolicy, HttpCall, Kind, Llm, Method, Node, Operand, Origin, PageFormat,
-    PagePart, PayloadType, ResponseType, Setting, Template, Test, Trigger, UrlMistake, Wire,
-    Workflow, header_mistake,
+    PagePart, PayloadType, ResponseType, Setting, SettingError, Template, Test, Trigger,
+    UrlMistake, Wire, Workflow, header_mistake,
 };
 pub use prompt::{Content, Detail, Message, Part, Prompt, Role};

@@ -259,7 +259,10 @@ impl World {
             }
             Some(definitions) => {
                 let resolved: Vec<_> = (definitions.nodes.iter())
-                    .map(|node| Resolved::new(node, |_| Some("KEY".to_owned())).unwrap())
+                    .map(|node| {
+                        Resolved::new(node, |name| (name == "KEY").then(|| name.to_owned()))
+                            .unwrap()
+                    })
                     .collect();
                 let deployed =
                     |at: usize| Defined::new(&definitions.nodes[at], &resolved[at], &self.upstream);

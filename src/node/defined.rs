@@ -7,6 +7,7 @@ use super::{Execution, Node, NodeError, choice, converter};
 use crate::ai::Ai;
 use crate::definition::{
     self, CachingConfig, Choice, Converter, Depend, ErrorHandling, HttpCall, Kind, Llm, Setting,
+    SettingError,
 };
 use crate::http::HttpClient;
 use crate::json::Value;
@@ -26,12 +27,12 @@ enum Work {
 }
 
 impl Resolved {
-    /// What a node needs from the environment; or the variable that is not set.
+    /// What a node needs from the environment, or why it cannot be had.
     pub fn new(
         node: &definition::Node,
         env: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, String> {
-        let resolve = |setting: &Setting| setting.resolve(&env).map_err(str::to_owned);
+    ) -> Result<Self, SettingError> {
+        let resolve = |setting: &Setting| setting.resolve(&env);
         let node_type = &node.node_type;
         Ok(Self(match &node.kind {
             Kind::Choice(choice) => Work::Choice(choice.clone()),

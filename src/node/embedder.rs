@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::llm::is_blank;
 use super::{Execution, NodeError};
 use crate::ai::Ai;
-use crate::definition::{Connection, Embedder, Setting};
+use crate::definition::{Connection, Embedder, Setting, SettingError};
 use crate::http::{Headers, HttpClient, Secret};
 use crate::json::{Dialect, Document, Item, Order, Value, dumps, repr, write_string};
 
@@ -25,15 +25,15 @@ impl Embeddings {
     pub fn new(
         node_type: &str,
         embedder: &Embedder,
-        resolve: impl Fn(&Setting) -> Result<String, String>,
-    ) -> Result<Self, String> {
+        resolve: impl Fn(&Setting) -> Result<String, SettingError>,
+    ) -> Result<Self, SettingError> {
         let mut fingerprint = String::from("{\"type\":");
         write_string(&mut fingerprint, node_type);
         let mut model = String::from("\"model\":");
         write_string(&mut model, &embedder.model);
         let (endpoint, body) = match &embedder.connection {
             Connection::Api(connection) => {
-                let url = resolve(&connection.url)?.trim_end_matches('/').to_owned();
+                let url = connection.url.base_url(&resolve(&connection.url)?)?;
                 let api_key = connection.api_key.as_ref().map(resolve).transpose()?;
                 let api_key = Secret::new(api_key.unwrap_or_default());
                 fingerprint.push_str(",\"url\":");
@@ -250,7 +250,7 @@ mod tests {
             }),
             dimensions,
         };
-        let resolve = |setting: &Setting| setting.resolve(|_| None).map_err(str::to_owned);
+        let resolve = |setting: &Setting| setting.resolve(|_| None);
         Embeddings::new("dynamiq.nodes.embedders.OpenAITextEmbedder", &embedder, resolve).unwrap()
     }
 
@@ -296,7 +296,9 @@ mod tests {
             dimensions: None,
         };
         let node_type = "edgememo.nodes.embedders.WorkersAITextEmbedder";
-        let embeddings = Embeddings::new(node_type, &embedder, |_| Err(String::new())).unwrap();
+        let embeddings =
+            Embeddings::new(node_type, &embedder, |_| Err(SettingError::Missing(String::new())))
+                .unwrap();
         assert_eq!(
             embeddings.fingerprint(),
             r#"{"type":"edgememo.nodes.embedders.WorkersAITextEmbedder","model":"@cf/x"}"#

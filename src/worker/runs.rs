@@ -17,7 +17,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::request::RunRequest;
 use crate::api::result::{self, RunnableResult, WorkflowResult};
 use crate::clock;
-use crate::definition::Workflow;
+use crate::definition::{SettingError, Workflow};
 use crate::flow::{self, FinishedNode};
 use crate::json::{Dialect, Document};
 use crate::node::{
@@ -137,11 +137,14 @@ fn deployed(app: &App, place: usize) -> Result<Defined<'_, Providers>, Problem> 
     let Some((definition, resolved)) = found else {
         return Err(Problem::new(Code::Internal, "a flow names a node that is not deployed"));
     };
-    let resolved = resolved.as_ref().map_err(|variable| {
-        let detail = format!(
-            "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"
-        );
-        Problem::new(Code::ProviderKeyMissing, detail)
+    let resolved = resolved.as_ref().map_err(|error| match error {
+        SettingError::Missing(variable) => {
+            let detail = format!(
+                "set {variable} (`wrangler secret put {variable}`, or .dev.vars for local work)"
+            );
+            Problem::new(Code::ProviderKeyMissing, detail)
+        }
+        SettingError::Url { .. } => Problem::new(Code::SettingsInvalid, error.to_string()),
     })?;
     Ok(Defined::new(definition, resolved, &app.providers))
 }

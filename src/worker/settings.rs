@@ -19,7 +19,7 @@ use crate::api::log;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines, Health};
-use crate::definition::Definitions;
+use crate::definition::{Definitions, SettingError};
 use crate::node::Resolved;
 use crate::redis::resp::Resp;
 use crate::redis::rest::Rest;
@@ -35,7 +35,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub(super) struct App {
     pub definitions: Definitions,
     /// What the nodes need, in their order; or the variable that is not set.
-    pub resolved: Vec<Result<Resolved, String>>,
+    pub resolved: Vec<Result<Resolved, SettingError>>,
     pub api_keys: Option<ApiKeys>,
     pub insecure: bool,
     pub max_body_bytes: usize,

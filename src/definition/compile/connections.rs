@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::{Location, Spanned};
 
-use super::super::model::{self, Api, Setting};
+use super::super::model::{self, Api, Origin, Setting};
 use super::Mistakes;
 use super::http_call::{self, HttpConnection};
 use super::yaml::RawConnection;
@@ -197,10 +197,9 @@ impl Mistakes<'_> {
     fn url(&mut self, id: &str, text: &Spanned<String>) -> Option<Setting> {
         let setting = self.setting(id, "url", text)?;
         if let Setting::Text(url) | Setting::Env { default: Some(url), .. } = &setting
-            && !(url.starts_with("https://") || url.starts_with("http://"))
+            && let Err(mistake) = Origin::split(url)
         {
-            let reason = format!("connection `{id}`: url has to start with https:// or http://");
-            self.add(text.referenced, reason);
+            self.add(text.referenced, format!("connection `{id}`: url {mistake}"));
             return None;
         }
         Some(setting)

@@ -275,7 +275,7 @@ impl Mistakes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Api, Connection, Kind};
+    use crate::definition::{Api, Connection, Kind, SettingError};
     use crate::key::Scheme;
 
     const GOOD: &str = "\
@@ -335,7 +335,14 @@ workflows:
         let env = |name: &str| (name == "OPENAI_API_KEY").then(|| "key".to_owned());
         assert_eq!(api_key.resolve(env), Ok("key".to_owned()));
         assert_eq!(url.resolve(env), Ok("https://api.example/v1".to_owned()));
-        assert_eq!(api_key.resolve(|_| Some(String::new())), Err("OPENAI_API_KEY"));
+        let missing = SettingError::Missing("OPENAI_API_KEY".to_owned());
+        assert_eq!(api_key.resolve(|_| Some(String::new())), Err(missing));
+        let wrong = url.base_url("api.example").unwrap_err();
+        assert_eq!(wrong.to_string(), "OPENAI_URL has to start with https:// or http://");
+        assert_eq!(
+            url.base_url("https://api.example/v1/").as_deref(),
+            Ok("https://api.example/v1")
+        );
     }
 
     #[test]
@@ -408,6 +415,12 @@ workflows:
                 "api.example",
                 "5:10",
                 "url has to start with https://",
+            ),
+            (
+                "${oc.env:OPENAI_URL, https://api.example/v1}",
+                "https://user:sk-secret@api.example/v1",
+                "5:10",
+                "url may not hold a user name or a password",
             ),
             (
                 "${oc.env:OPENAI_URL, https://api.example/v1}",

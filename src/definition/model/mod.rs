@@ -19,7 +19,6 @@ pub use flow::{Depend, Flow, FlowNode, Trigger, Workflow};
 pub use http_call::{Given, HttpCall, Method, PayloadType, ResponseType, Template, header_mistake};
 pub use llm::{Fallback, FallbackTrigger, Llm, Wire};
 pub use origin::Origin;
-#[allow(unused_imports, reason = "the build script has no use for its name")]
 pub use origin::UrlMistake;
 
 use super::Scheme;
@@ -179,14 +178,43 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// The text; where it is missing, the name of the variable to set. A variable that is set to
-    /// nothing counts as not set.
-    pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
+    /// The text. A variable that is set to nothing counts as not set.
+    pub fn resolve(&self, env: impl Fn(&str) -> Option<String>) -> Result<String, SettingError> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Env { name, default } => {
-                env(name).filter(|value| !value.is_empty()).or_else(|| default.clone()).ok_or(name)
+            Self::Env { name, default } => env(name)
+                .filter(|value| !value.is_empty())
+                .or_else(|| default.clone())
+                .ok_or_else(|| SettingError::Missing(name.clone())),
+        }
+    }
+
+    /// A base URL that this setting came to, without the slash at its end.
+    pub fn base_url(&self, text: &str) -> Result<String, SettingError> {
+        match (Origin::split(text), self) {
+            (Ok(_), _) => Ok(text.trim_end_matches('/').to_owned()),
+            (Err(mistake), Self::Env { name, .. }) => {
+                Err(SettingError::Url { name: name.clone(), mistake })
+            }
+            (Err(mistake), Self::Text(_)) => {
+                Err(SettingError::Url { name: "the url of a connection".to_owned(), mistake })
             }
         }
     }
+}
+
+/// Why a setting cannot be used. Holds its name, and never what it is set to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// The variable is not set.
+    #[error("{0} is not set")]
+    Missing(String),
+    /// The variable is not a URL.
+    #[error("{name} {mistake}")]
+    Url {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        mistake: UrlMistake,
+    },
 }

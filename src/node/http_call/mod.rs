@@ -9,7 +9,7 @@ mod url;
 use std::time::Duration;
 
 use super::{Execution, NodeError};
-use crate::definition::{Given, HttpCall, Origin, Setting, Template, UrlMistake};
+use crate::definition::{Given, HttpCall, Origin, Setting, SettingError, Template, UrlMistake};
 use crate::http::{HttpClient, HttpError, Request, Response, Secret};
 use crate::json::{Dialect, Document, Order, Value, dumps, write_string};
 use outgoing::Outgoing;
@@ -48,8 +48,8 @@ impl Target {
     pub fn new(
         node_type: &str,
         call: &HttpCall,
-        resolve: impl Fn(&Setting) -> Result<String, String>,
-    ) -> Result<Self, String> {
+        resolve: impl Fn(&Setting) -> Result<String, SettingError>,
+    ) -> Result<Self, SettingError> {
         let mut secrets = Vec::new();
         let mut text = |template: &Template| {
             let mut text = String::new();
@@ -66,7 +66,7 @@ impl Target {
                     secrets.push(Secret::new(value));
                 }
             }
-            Ok::<_, String>(text)
+            Ok::<_, SettingError>(text)
         };
         let url = call.url.as_ref().map(&mut text).transpose()?;
         let home = call.home.as_ref().map(&mut text).transpose()?;
@@ -83,7 +83,7 @@ impl Target {
                 };
                 members.push((name.clone(), json));
             }
-            Ok::<_, String>(members)
+            Ok::<_, SettingError>(members)
         };
         let headers = members(&call.headers)?;
         let params = members(&call.params)?;

@@ -40,7 +40,7 @@ pub(super) fn call() -> HttpCall {
 
 fn target(call: &HttpCall) -> Target {
     let env = |name: &str| Some(format!("CANARY-{name}&"));
-    let resolve = |setting: &Setting| setting.resolve(env).map_err(str::to_owned);
+    let resolve = |setting: &Setting| setting.resolve(env);
     Target::new("dynamiq.nodes.tools.HttpApiCall", call, resolve).unwrap()
 }
 
@@ -420,7 +420,7 @@ fn origins_from_the_environment_are_checked_before_the_cache_is_asked() {
 #[test]
 fn what_a_server_says_is_passed_on_without_what_the_environment_holds() {
     let said = |env: fn(&str) -> String, body: &str| {
-        let resolve = |setting: &Setting| setting.resolve(|n| Some(env(n))).map_err(str::to_owned);
+        let resolve = |setting: &Setting| setting.resolve(|n| Some(env(n)));
         let target = Target::new("dynamiq.nodes.tools.HttpApiCall", &call(), resolve).unwrap();
         let response = Response { status: 500, body: body.into(), headers: Vec::new() };
         target.refusal(&response).to_string()

@@ -11,7 +11,7 @@ use super::defined::Resolved;
 use super::endpoint::Endpoint;
 use super::{Execution, NodeError};
 use crate::ai::Ai;
-use crate::definition::{Api, Connection, FallbackTrigger, Llm, Setting, Wire};
+use crate::definition::{Api, Connection, FallbackTrigger, Llm, Setting, SettingError, Wire};
 use crate::http::{HttpClient, Secret};
 use crate::json::{Dialect, Document, Value, write_string};
 use crate::prompt;
@@ -31,8 +31,8 @@ impl Provider {
         node_type: &str,
         llm: &Llm,
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, String> {
-        let resolve = |setting: &Setting| setting.resolve(env).map_err(str::to_owned);
+    ) -> Result<Self, SettingError> {
+        let resolve = |setting: &Setting| setting.resolve(env);
         let fallback = match &llm.fallback {
             Some(fallback) => Some(Box::new(Resolved::new(&fallback.node, env)?)),
             None => None,
@@ -41,7 +41,7 @@ impl Provider {
             Connection::Api(Api { api_key, url, api_version }) => {
                 let api_key = api_key.as_ref().map(resolve).transpose()?.map(Secret::new);
                 let version = api_version.as_ref().map(resolve).transpose()?.unwrap_or_default();
-                let base = resolve(url)?.trim_end_matches('/').to_owned();
+                let base = url.base_url(&resolve(url)?)?;
                 let (url, headers) = match llm.wire {
                     Wire::Anthropic => anthropic::address(&base, api_key.as_ref()),
                     Wire::Azure => chat::azure(&base, &llm.model, &version, api_key.as_ref()),

@@ -26,6 +26,18 @@ const token = secret("half-a-setting");
 
 refuses("no API keys", { EDGEMEMO_API_KEYS: undefined }, "api-keys-missing", "EDGEMEMO_API_KEYS");
 refuses("no provider key", { OPENAI_API_KEY: undefined }, "provider-key-missing", "OPENAI_API_KEY");
+refuses(
+  "a base URL that is none",
+  { OPENAI_URL: "api.openai.com" },
+  "settings-invalid",
+  "OPENAI_URL",
+);
+refuses(
+  "credentials in a base URL",
+  { OPENAI_URL: `https://user:${token}@api.openai.com` },
+  "settings-invalid",
+  "OPENAI_URL",
+);
 refuses("an empty provider key", { OPENAI_API_KEY: "" }, "provider-key-missing", "OPENAI_API_KEY");
 refuses(
   "a Redis without its token",

@@ -186,6 +186,9 @@ pub enum WriteOutcome {
     TooLarge,
     /// Redis refused the write, or answered with something else.
     Refused,
+    /// Who was sent may not write, or nobody may: a read-only token, a user without the right, a
+    /// replica.
+    ReadOnly,
     /// Redis takes no more requests for now.
     Busy,
     /// Redis cannot be reached.
@@ -203,6 +206,7 @@ impl WriteOutcome {
             Self::Stored => "stored",
             Self::TooLarge => "too-large",
             Self::Refused => "refused",
+            Self::ReadOnly => "read-only",
             Self::Busy => "busy",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
@@ -334,6 +338,7 @@ impl<R: Redis> Cache<R> {
             Ok(Some(Reply::Text(_))) => WriteOutcome::Stored,
             Ok(Some(Reply::Error(error))) if is_about_size(&error) => WriteOutcome::TooLarge,
             Ok(Some(Reply::Error(error))) if is_about_rate(&error) => WriteOutcome::Busy,
+            Ok(Some(Reply::Error(error))) if is_about_rights(&error) => WriteOutcome::ReadOnly,
             Ok(_) => WriteOutcome::Refused,
             Err(RedisError::Unreachable) => WriteOutcome::Unreachable,
             Err(RedisError::Timeout(_)) => WriteOutcome::TimedOut,
@@ -352,6 +357,11 @@ fn is_about_size(error: &str) -> bool {
 /// Upstash's words for more requests than a plan has, in a second, a day or a month.
 fn is_about_rate(error: &str) -> bool {
     error.contains("limit exceeded")
+}
+
+/// Redis's words to a user who may not write, Upstash's to a read-only token, and a replica's.
+fn is_about_rights(error: &str) -> bool {
+    error.starts_with("NOPERM") || error.starts_with("READONLY")
 }
 
 #[cfg(test)]
@@ -455,7 +465,9 @@ mod tests {
             (error("ERR max request size exceeded. Limit: 1, Actual: 2"), "too-large"),
             (Fault::Answers(Reply::Nil), "refused"),
             (error("ERR value too large: 2 bytes"), "too-large"),
-            (error("READONLY You can't write"), "refused"),
+            (error("READONLY You can't write"), "read-only"),
+            (error("NOPERM this user has no permissions to run the 'set' command"), "read-only"),
+            (error("ERR something else"), "refused"),
         ] {
             let cache = cache();
             cache.redis.set_fault(Some(fault.clone()));

@@ -18,6 +18,11 @@ export const faults = {
     reply(response, 500, "<html><body>Internal Server Error</body></html>", "text/html"),
   tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
   commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
+  /** What Upstash says to a read-only token that writes. */
+  readOnlyToken: (response) =>
+    reply(response, 400, {
+      error: "NOPERM this user has no permissions to run the 'setex' command",
+    }),
   garbage: (response) => reply(response, 200, "%%% this is not JSON"),
   /** JSON, but neither a result nor an error. */
   noResult: (response) => reply(response, 200, { answer: 42 }),

@@ -115,6 +115,7 @@ withWorld("a write", { store: "redis", env: writing }, (world) => {
 
   const outcomes = {
     refused: faults.commandError,
+    "read-only": faults.readOnlyToken,
     busy: faults.tooManyRequests,
     unreachable: faults.reset,
     "timed-out": faults.hang,

@@ -139,3 +139,5 @@ fn failed<N: Node>(flow: &Flow, nodes: &[N], finished: &[node::Finished]) -> Vec
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod tests;

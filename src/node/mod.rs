@@ -12,13 +12,15 @@ mod failure;
 mod http_call;
 mod lifecycle;
 mod llm;
+mod report;
 mod retry;
 mod slots;
 
 pub use callbacks::{Callbacks, Event, NoCallbacks, Subject, Trace, Usage};
 pub use defined::{Defined, Resolved};
 pub use dependencies::{Completed, Outcome};
-pub use lifecycle::{CacheReport, Context, Finished, NotStored, Run, run};
+pub use lifecycle::{Context, Finished, Run, run};
+pub use report::{CacheReport, NotStored};
 pub use slots::Slots;
 
 use std::cell::Cell;

@@ -1,0 +1,102 @@
+//! What the cache had to do with a run.
+
+use crate::cache::MissReason;
+
+/// What the cache had to do with a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheReport {
+    /// The run did not get as far as the cache.
+    NotReached,
+    /// The run brought no cache config.
+    NoCacheConfig,
+    /// The node does not opt in.
+    CachingDisabled,
+    /// There is no canonical key for what the run was given: the code of the reason.
+    NoKey(&'static str),
+    /// The output came from the cache.
+    Hit {
+        /// Where it was.
+        key: String,
+        /// How many seconds ago it was stored, where that is known.
+        age: Option<u64>,
+    },
+    /// It did not.
+    Miss {
+        /// Where it was looked for.
+        key: String,
+        /// Why nothing usable was found, unless there was just nothing.
+        reason: Option<MissReason>,
+        /// Why the output is not stored either; None when it will be.
+        not_stored: Option<NotStored>,
+    },
+}
+
+/// Why an output is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotStored {
+    /// There is none.
+    Failed,
+    /// A ttl of 0 asks for it.
+    TtlZero,
+    /// The lookup showed that a write would fail, or replace something foreign.
+    Lookup,
+    /// It came from another node.
+    FallenBack,
+}
+
+impl CacheReport {
+    /// `hit`, `miss` or `bypass`, as in a result's `cache.status`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Hit { .. } => "hit",
+            Self::Miss { .. } => "miss",
+            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => {
+                "bypass"
+            }
+        }
+    }
+
+    /// The key, when there is one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Hit { key, .. } | Self::Miss { key, .. } => Some(key),
+            Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => None,
+        }
+    }
+
+    /// Why the cache did not answer or will not hold the output; None when nothing is unusual.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCacheConfig => Some("no-cache-config"),
+            Self::CachingDisabled => Some("caching-disabled"),
+            Self::NoKey(code) => Some(code),
+            Self::Miss { reason: Some(reason), .. } => Some(reason.as_str()),
+            Self::Miss { not_stored: Some(NotStored::TtlZero), .. } => Some("ttl-zero"),
+            Self::Miss { not_stored: Some(NotStored::FallenBack), .. } => Some("fallback"),
+            Self::NotReached | Self::Hit { .. } | Self::Miss { .. } => None,
+        }
+    }
+
+    /// How many seconds ago the output was stored, where that is known.
+    pub fn age(&self) -> Option<u64> {
+        match self {
+            Self::Hit { age, .. } => *age,
+            _ => None,
+        }
+    }
+
+    /// Whether the output came from the cache.
+    pub fn is_hit(&self) -> bool {
+        matches!(self, Self::Hit { .. })
+    }
+
+    /// Whether a write follows the response.
+    pub fn is_store_scheduled(&self) -> bool {
+        matches!(self, Self::Miss { not_stored: None, .. })
+    }
+
+    /// Whether the output was looked for, and is not to be stored.
+    pub fn is_not_admissible(&self) -> bool {
+        matches!(self, Self::Miss { not_stored: Some(_), .. })
+    }
+}

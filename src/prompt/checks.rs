@@ -60,29 +60,10 @@ pub(super) fn call(name: &str, value: &Value, given: Given, work: &Work) -> Resu
         "escaped" => matches!(value, Value::Markup(_)),
         "lower" => is_case(&to_str(value, work)?, false)?,
         "upper" => is_case(&to_str(value, work)?, true)?,
-        "sequence" => matches!(
-            value,
-            Value::Undefined(_)
-                | Value::Str(_)
-                | Value::Markup(_)
-                | Value::List(_)
-                | Value::Tuple(_)
-                | Value::Dict(_)
-                | Value::Range(_)
-        ),
-        "iterable" => matches!(
-            value,
-            Value::Undefined(_)
-                | Value::Str(_)
-                | Value::Markup(_)
-                | Value::List(_)
-                | Value::Tuple(_)
-                | Value::Dict(_)
-                | Value::View(..)
-                | Value::Range(_)
-                | Value::Iter(_)
-                | Value::Loop(_)
-        ),
+        "sequence" => is_sequence(value),
+        "iterable" => {
+            is_sequence(value) || matches!(value, Value::View(..) | Value::Iter(_) | Value::Loop(_))
+        }
         "callable" => matches!(
             value,
             Value::Undefined(_)
@@ -95,6 +76,20 @@ pub(super) fn call(name: &str, value: &Value, given: Given, work: &Work) -> Resu
         _ if TESTS.contains(&name) => return Err(Fail::refused(&format!("the test `{name}`"))),
         _ => return Err(Fail::refused("a test that it does not have")),
     })
+}
+
+/// Whether it has a length and items.
+fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Undefined(_)
+            | Value::Str(_)
+            | Value::Markup(_)
+            | Value::List(_)
+            | Value::Tuple(_)
+            | Value::Dict(_)
+            | Value::Range(_)
+    )
 }
 
 fn missing_argument(name: &str) -> Fail {

@@ -31,9 +31,36 @@ pub enum Command<'a> {
     Del(Vec<Cow<'a, str>>),
     /// `PTTL key`
     PTtl(Cow<'a, str>),
+    /// `MGET key [key …]`
+    MGet(Vec<Cow<'a, str>>),
+    /// Deletes the key if that is what it holds: [`COMPARE_AND_DELETE`] by `EVAL`. The reply is how many
+    /// were deleted.
+    CompareAndDelete {
+        /// Where.
+        key: Cow<'a, str>,
+        /// What.
+        expected: Cow<'a, str>,
+    },
+    /// Gives the key that lifetime if that is what it holds: [`COMPARE_AND_EXPIRE`] by `EVAL`. The reply
+    /// is how many have it now.
+    CompareAndExpire {
+        /// Where.
+        key: Cow<'a, str>,
+        /// What.
+        expected: Cow<'a, str>,
+        /// For how many milliseconds from now on; at least 1.
+        milliseconds: u64,
+    },
     /// `PING [message]`
     Ping(Option<Cow<'a, str>>),
 }
+
+/// The script of [`Command::CompareAndDelete`].
+pub const COMPARE_AND_DELETE: &str =
+    "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0";
+/// The script of [`Command::CompareAndExpire`].
+pub const COMPARE_AND_EXPIRE: &str = "if redis.call('GET',KEYS[1])==ARGV[1] then \
+     return redis.call('PEXPIRE',KEYS[1],ARGV[2]) end return 0";
 
 /// How long an entry lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +141,11 @@ impl<'a> Command<'a> {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Get(key) | Self::PTtl(key) => Some(key),
-            Self::Set { key, .. } | Self::SetEx { key, .. } => Some(key),
-            Self::Del(keys) => keys.first().map(|key| &**key),
+            Self::Set { key, .. }
+            | Self::SetEx { key, .. }
+            | Self::CompareAndDelete { key, .. }
+            | Self::CompareAndExpire { key, .. } => Some(key),
+            Self::Del(keys) | Self::MGet(keys) => keys.first().map(|key| &**key),
             Self::Ping(_) => None,
         }
     }
@@ -145,9 +175,17 @@ impl<'a> Command<'a> {
                 seconds.to_string().into(),
                 Cow::Borrowed(value),
             ],
-            Self::Del(keys) => std::iter::once(text("DEL"))
-                .chain(keys.iter().map(|key| Cow::Borrowed(&**key)))
-                .collect(),
+            Self::Del(keys) => named("DEL", keys),
+            Self::MGet(keys) => named("MGET", keys),
+            Self::CompareAndDelete { key, expected } => {
+                let (key, expected) = (Cow::Borrowed(&**key), Cow::Borrowed(&**expected));
+                vec![text("EVAL"), text(COMPARE_AND_DELETE), text("1"), key, expected]
+            }
+            Self::CompareAndExpire { key, expected, milliseconds } => {
+                let (key, expected) = (Cow::Borrowed(&**key), Cow::Borrowed(&**expected));
+                let milliseconds = milliseconds.to_string().into();
+                vec![text("EVAL"), text(COMPARE_AND_EXPIRE), text("1"), key, expected, milliseconds]
+            }
             Self::PTtl(key) => vec![text("PTTL"), Cow::Borrowed(key)],
             Self::Ping(message) => std::iter::once(text("PING"))
                 .chain(message.iter().map(|message| Cow::Borrowed(&**message)))
@@ -168,9 +206,16 @@ impl<'a> Command<'a> {
             "get" => exactly(Self::Get(next()?), rest.next(), &options, &name),
             "pttl" => exactly(Self::PTtl(next()?), rest.next(), &options, &name),
             "ping" => exactly(Self::Ping(rest.next()), rest.next(), &options, &name),
-            "del" => {
+            "del" | "mget" => {
                 let keys: Vec<_> = std::iter::once(next()?).chain(rest).chain(options).collect();
-                Ok(Self::Del(keys))
+                Ok(if name == "del" { Self::Del(keys) } else { Self::MGet(keys) })
+            }
+            "eval" => {
+                let (script, count, key) = (next()?, next()?, next()?);
+                if count != "1" {
+                    return Err(unknown_script());
+                }
+                script_call(&script, key, options)
             }
             "setex" => {
                 let (key, seconds, value) = (next()?, next()?, next()?);
@@ -188,6 +233,36 @@ impl<'a> Command<'a> {
             _ => Err(CommandError::new(&format!("unknown command '{name}'"))),
         }
     }
+}
+
+/// A command by its name and some keys.
+fn named<'a>(name: &'static str, keys: &'a [Cow<'_, str>]) -> Vec<Cow<'a, str>> {
+    std::iter::once(Cow::Borrowed(name))
+        .chain(keys.iter().map(|key| Cow::Borrowed(&**key)))
+        .collect()
+}
+
+/// One of the scripts that are known here: there is nothing that runs others.
+fn script_call<'a>(
+    script: &str,
+    key: Cow<'a, str>,
+    args: Vec<Cow<'a, str>>,
+) -> Result<Command<'a>, CommandError> {
+    let mut args = args.into_iter();
+    match (script, args.next(), args.next(), args.next()) {
+        (COMPARE_AND_DELETE, Some(expected), None, None) => {
+            Ok(Command::CompareAndDelete { key, expected })
+        }
+        (COMPARE_AND_EXPIRE, Some(expected), Some(milliseconds), None) => {
+            let milliseconds = lifetime(&milliseconds, "pexpire")?;
+            Ok(Command::CompareAndExpire { key, expected, milliseconds })
+        }
+        _ => Err(unknown_script()),
+    }
+}
+
+fn unknown_script() -> CommandError {
+    CommandError::new("this script is not known here")
 }
 
 fn exactly<'a>(
@@ -278,6 +353,7 @@ mod tests {
         refused("set a b ex 0", "invalid expire time in 'set' command");
         refused("set a b keepttl", "syntax error");
         refused("flushall", "unknown command 'flushall'");
+        refused("eval return 1 k", "this script is not known here");
         refused("", "unknown command ''");
     }
 
@@ -292,6 +368,12 @@ mod tests {
             text().prop_map(Command::PTtl),
             proptest::option::of(text()).prop_map(Command::Ping),
             proptest::collection::vec(text(), 1..6).prop_map(Command::Del),
+            proptest::collection::vec(text(), 1..6).prop_map(Command::MGet),
+            (text(), text())
+                .prop_map(|(key, expected)| Command::CompareAndDelete { key, expected }),
+            (text(), text(), 1..=1_000_000_u64).prop_map(|(key, expected, milliseconds)| {
+                Command::CompareAndExpire { key, expected, milliseconds }
+            }),
             (text(), 1..=1_000_000_u64, text()).prop_map(|(key, seconds, value)| Command::SetEx {
                 key,
                 seconds,

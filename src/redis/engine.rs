@@ -36,12 +36,9 @@ pub trait Rows {
 /// Carries a command out at `now`, in milliseconds since 1970. Rows that have expired are not
 /// there.
 pub fn execute<R: Rows>(rows: &mut R, command: &Command<'_>, now: u64) -> Result<Reply, R::Error> {
-    let live = |expires_at: Option<u64>| expires_at.is_none_or(|at| at > now);
+    let live = |expires_at| is_live(expires_at, now);
     Ok(match command {
-        Command::Get(key) => match rows.get(key)? {
-            Some(row) if live(row.expires_at) => Reply::Text(row.value),
-            _ => Reply::Nil,
-        },
+        Command::Get(key) => get(rows, key, now)?.map_or(Reply::Nil, |row| Reply::Text(row.value)),
         Command::Set { key, value, expiry, if_absent } => {
             if *if_absent && rows.expiry(key)?.is_some_and(live) {
                 return Ok(Reply::Nil);
@@ -66,8 +63,39 @@ pub fn execute<R: Rows>(rows: &mut R, command: &Command<'_>, now: u64) -> Result
             Some(None) => -1,
             _ => -2,
         }),
+        Command::MGet(keys) => {
+            let mut replies = Vec::with_capacity(keys.len());
+            for key in keys {
+                replies.push(get(rows, key, now)?.map_or(Reply::Nil, |row| Reply::Text(row.value)));
+            }
+            Reply::Array(replies)
+        }
+        Command::CompareAndDelete { key, expected } => {
+            let is_it = get(rows, key, now)?.is_some_and(|row| row.value == *expected);
+            if is_it {
+                rows.remove(key)?;
+            }
+            Reply::Integer(is_it.into())
+        }
+        Command::CompareAndExpire { key, expected, milliseconds } => {
+            match get(rows, key, now)?.filter(|row| row.value == *expected) {
+                Some(row) => {
+                    rows.put(key, &row.value, Some(now.saturating_add(*milliseconds)))?;
+                    Reply::Integer(1)
+                }
+                None => Reply::Integer(0),
+            }
+        }
         Command::Ping(message) => Reply::Text(message.as_deref().unwrap_or("PONG").to_owned()),
     })
+}
+
+fn is_live(expires_at: Option<u64>, now: u64) -> bool {
+    expires_at.is_none_or(|at| at > now)
+}
+
+fn get<R: Rows>(rows: &mut R, key: &str, now: u64) -> Result<Option<Row>, R::Error> {
+    Ok(rows.get(key)?.filter(|row| is_live(row.expires_at, now)))
 }
 
 fn put<R: Rows>(

@@ -145,6 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_still_ones_own_is_deleted_or_kept_alive() {
+        let memory = Memory::new();
+        let delete = |expected: &'static str| Command::CompareAndDelete {
+            key: "k".into(),
+            expected: expected.into(),
+        };
+        let expire = |expected: &'static str| Command::CompareAndExpire {
+            key: "k".into(),
+            expected: expected.into(),
+            milliseconds: 10,
+        };
+        assert_eq!(run(&memory, expire("mine")), Reply::Integer(0));
+        run(&memory, Command::store("k", "mine", None));
+        assert_eq!(run(&memory, expire("theirs")), Reply::Integer(0));
+        assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(-1));
+        assert_eq!(run(&memory, expire("mine")), Reply::Integer(1));
+        assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(10));
+        assert_eq!(run(&memory, delete("theirs")), Reply::Integer(0));
+        let both = Command::MGet(vec!["k".into(), "other".into()]);
+        let found = Reply::Array(vec![Reply::Text("mine".to_owned()), Reply::Nil]);
+        assert_eq!(run(&memory, both), found);
+        assert_eq!(run(&memory, delete("mine")), Reply::Integer(1));
+        assert_eq!(run(&memory, delete("mine")), Reply::Integer(0));
+    }
+
+    #[test]
     fn without_a_ttl_an_entry_stays() {
         let memory = Memory::new();
         run(&memory, Command::store("k", "v", Some(1)));

@@ -100,7 +100,7 @@ mod tests {
             input: Some("{\"text\": \"CANARY\"}".to_owned()),
             execute_ms: Some(7),
             usage: Usage { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
-            ..Finished::refused(NodeError::Upstream("CANARY".to_owned()))
+            ..Finished::refused(NodeError::upstream("CANARY"))
         };
         assert_eq!(
             node_line(RunOf { workflow: Some("w"), ..OF }, "a\"b", &finished, None),

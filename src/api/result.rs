@@ -43,7 +43,7 @@ pub fn status(result: &Result<String, NodeError>) -> u16 {
 pub fn status_of(error: &NodeError) -> u16 {
     match error {
         NodeError::Validation(_) | NodeError::Transform(_) | NodeError::Skipped { .. } => 422,
-        NodeError::Upstream(_) | NodeError::Refused(_) | NodeError::Busy { .. } => 502,
+        NodeError::Upstream { .. } | NodeError::Refused(_) | NodeError::Busy { .. } => 502,
         NodeError::Timeout(_) => 504,
     }
 }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_failure_has_an_error_and_a_trace_when_asked() {
-        let error = NodeError::Upstream("down".to_owned());
+        let error = NodeError::upstream("down");
         let finished = finished(Err(error), CacheReport::NoCacheConfig);
         let event = Event {
             name: "node_end",

@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn failed<T>() -> Result<T, NodeError> {
-        Err(NodeError::Upstream("down".to_owned()))
+        Err(NodeError::upstream("down"))
     }
 
     fn skipped<T>() -> Result<T, NodeError> {

@@ -55,6 +55,6 @@ impl Endpoint {
             Self::Http { .. } => "check the connection's url",
             Self::Binding { .. } => "check the model",
         };
-        NodeError::Upstream(format!("the provider's answer is not {what} ({check})"))
+        NodeError::upstream(format!("the provider's answer is not {what} ({check})"))
     }
 }

@@ -1,6 +1,6 @@
 //! What a provider's failures mean.
 
-use super::NodeError;
+use super::{NodeError, RATE_LIMIT};
 use crate::ai::AiError;
 use crate::http::{HttpError, Response, Secret};
 use crate::json::{Dialect, Document, Value};
@@ -13,7 +13,7 @@ pub(super) fn unanswered(error: HttpError) -> NodeError {
     let message = format!("the provider {error}");
     match error {
         HttpError::Timeout(_) => NodeError::Timeout(message),
-        HttpError::Unreachable | HttpError::TooLarge(_) => NodeError::Upstream(message),
+        HttpError::Unreachable | HttpError::TooLarge(_) => NodeError::upstream(message),
     }
 }
 
@@ -39,12 +39,10 @@ pub(super) fn refusal(api_key: &Secret, response: &Response) -> NodeError {
     match status {
         400 | 404 | 413 | 422 => NodeError::Refused(message),
         // Anthropic is overloaded with a status of its own.
-        429 | 503 | 529 => NodeError::Busy {
-            message,
-            retry_after: response.retry_after(),
-            is_rate_limit: status == 429,
-        },
-        _ => NodeError::Upstream(message),
+        RATE_LIMIT | 503 | 529 => {
+            NodeError::Busy { message, retry_after: response.retry_after(), status }
+        }
+        _ => NodeError::Upstream { message, status: Some(status) },
     }
 }
 
@@ -63,14 +61,12 @@ pub(super) fn of_binding(binding: &str, error: AiError) -> NodeError {
     let code = said.split(|char: char| !char.is_ascii_digit()).find(|digits| digits.len() == 4);
     match code {
         // The day's allowance is used up; there is no room for more at the moment.
-        Some("3036" | "3040") => {
-            NodeError::Busy { message, retry_after: None, is_rate_limit: true }
-        }
+        Some("3036" | "3040") => NodeError::Busy { message, retry_after: None, status: RATE_LIMIT },
         // No such model, no such task, inputs that it does not take, terms that are not accepted.
         Some("3003" | "3041" | "3042" | "5004" | "5005" | "5006" | "5007" | "5016" | "5018") => {
             NodeError::Refused(message)
         }
-        _ => NodeError::Upstream(message),
+        _ => NodeError::upstream(message),
     }
 }
 
@@ -99,10 +95,10 @@ mod tests {
         let of = |said: &str| of_binding("AI", AiError::Failed(said.to_owned()));
         assert!(matches!(
             of("3040: Capacity temporarily exceeded"),
-            NodeError::Busy { is_rate_limit: true, .. }
+            NodeError::Busy { status: RATE_LIMIT, .. }
         ));
         assert!(matches!(of("AiError: 5007: No such model"), NodeError::Refused(_)));
-        assert!(matches!(of("1234567: strange"), NodeError::Upstream(_)));
+        assert!(matches!(of("1234567: strange"), NodeError::Upstream { .. }));
         assert!(matches!(of_binding("AI", AiError::Unbound), NodeError::Refused(_)));
         assert!(of(&"x".repeat(1000)).to_string().len() < 400);
     }

@@ -151,8 +151,13 @@ pub enum NodeError {
     #[error("{0}")]
     Transform(String),
     /// The provider failed, or made no sense.
-    #[error("{0}")]
-    Upstream(String),
+    #[error("{message}")]
+    Upstream {
+        /// What it said.
+        message: String,
+        /// The HTTP status that said that it failed, if one did.
+        status: Option<u16>,
+    },
     /// The provider refused, as it would do again: a wrong key, a wrong request.
     #[error("{0}")]
     Refused(String),
@@ -163,8 +168,9 @@ pub enum NodeError {
         message: String,
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
-        /// Whether it has had too many requests from us, rather than from everybody.
-        is_rate_limit: bool,
+        /// The HTTP status that said it: 429 when it has had too many requests from us, rather than
+        /// from everybody.
+        status: u16,
     },
     /// The provider took too long.
     #[error("{0}")]
@@ -179,13 +185,21 @@ pub enum NodeError {
     },
 }
 
+/// Too many requests, as an HTTP status.
+const RATE_LIMIT: u16 = 429;
+
 impl NodeError {
+    /// A failure of the provider that no status told.
+    pub fn upstream(message: impl Into<String>) -> Self {
+        Self::Upstream { message: message.into(), status: None }
+    }
+
     /// The name in `error.type`.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationError",
             Self::Transform(_) => "TransformError",
-            Self::Upstream(_) | Self::Refused(_) | Self::Busy { .. } => "UpstreamError",
+            Self::Upstream { .. } | Self::Refused(_) | Self::Busy { .. } => "UpstreamError",
             Self::Timeout(_) => "TimeoutError",
             Self::Skipped { type_name, .. } => type_name,
         }

@@ -44,7 +44,7 @@ fn pause(
         | NodeError::Refused(_)
         | NodeError::Skipped { .. } => return None,
         NodeError::Busy { retry_after, .. } => retry_after.unwrap_or_default(),
-        NodeError::Upstream(_) | NodeError::Timeout(_) => Duration::ZERO,
+        NodeError::Upstream { .. } | NodeError::Timeout(_) => Duration::ZERO,
     };
     if asked > LONGEST_RETRY_AFTER {
         return None;
@@ -73,7 +73,7 @@ mod tests {
     };
 
     fn down() -> NodeError {
-        NodeError::Upstream("down".to_owned())
+        NodeError::upstream("down")
     }
 
     fn seconds(attempt: u32, handling: &ErrorHandling, random: f64) -> f64 {
@@ -103,7 +103,7 @@ mod tests {
             let retry_after = seconds.map(Duration::from_secs);
             pause(
                 0,
-                &NodeError::Busy { message: String::new(), retry_after, is_rate_limit: true },
+                &NodeError::Busy { message: String::new(), retry_after, status: 429 },
                 &HANDLING,
                 0.5,
             )

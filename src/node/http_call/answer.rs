@@ -35,7 +35,7 @@ pub(super) fn output(call: &HttpCall, response: &Response) -> Result<String, Nod
 
 fn json(text: &str) -> Result<String, NodeError> {
     let no_json = |error: &str| {
-        NodeError::Upstream(format!(
+        NodeError::upstream(format!(
             "the server's answer is not JSON (set response_type to text or raw if it need not be): {error}"
         ))
     };
@@ -153,7 +153,7 @@ mod tests {
     fn what_is_no_json_fails_the_call() {
         for body in ["", "<html>", "{", "NaN", "[1e999]", "\u{feff}{}"] {
             let error = read(Some(ResponseType::Json), "application/json", body.as_bytes());
-            assert!(matches!(error, Err(NodeError::Upstream(_))), "{body}");
+            assert!(matches!(error, Err(NodeError::Upstream { .. })), "{body}");
         }
         let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(None, "application/json", deep(900).as_bytes()).is_ok());

@@ -152,12 +152,8 @@ impl Target {
         };
         match status {
             400 | 404 => NodeError::Refused(message),
-            429 | 503 => NodeError::Busy {
-                message,
-                retry_after: response.retry_after(),
-                is_rate_limit: response.status == 429,
-            },
-            _ => NodeError::Upstream(message),
+            429 | 503 => NodeError::Busy { message, retry_after: response.retry_after(), status },
+            _ => NodeError::Upstream { message, status: Some(status) },
         }
     }
 }
@@ -224,7 +220,7 @@ async fn send(
             HttpError::TooLarge(_) => {
                 NodeError::Refused(format!("{message}, the node's max_response_bytes"))
             }
-            HttpError::Unreachable => NodeError::Upstream(message),
+            HttpError::Unreachable => NodeError::upstream(message),
         }
     })
 }

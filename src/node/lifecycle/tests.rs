@@ -54,7 +54,7 @@ impl Node for Counting {
     async fn execute(&self, _: Execution<'_>) -> Result<String, NodeError> {
         self.executed.set(self.executed.get() + 1);
         if self.failing.get() || self.executed.get() <= self.failures {
-            return Err(NodeError::Upstream("down".to_owned()));
+            return Err(NodeError::upstream("down"));
         }
         Ok(format!("{{\"n\": {}}}", self.executed.get()))
     }

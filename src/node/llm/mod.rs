@@ -9,7 +9,7 @@ pub(super) use chat::is_blank;
 
 use super::defined::Resolved;
 use super::endpoint::Endpoint;
-use super::{Execution, NodeError};
+use super::{Execution, NodeError, RATE_LIMIT};
 use crate::ai::Ai;
 use crate::definition::{Api, Connection, FallbackTrigger, Llm, Setting, SettingError, Wire};
 use crate::http::{HttpClient, Secret};
@@ -80,8 +80,8 @@ pub(super) fn is_trigger(triggers: &[FallbackTrigger], error: &NodeError) -> boo
             return false;
         }
         NodeError::Refused(_) => FallbackTrigger::Any,
-        NodeError::Busy { is_rate_limit: true, .. } => FallbackTrigger::RateLimit,
-        NodeError::Busy { .. } | NodeError::Upstream(_) | NodeError::Timeout(_) => {
+        NodeError::Busy { status: RATE_LIMIT, .. } => FallbackTrigger::RateLimit,
+        NodeError::Busy { .. } | NodeError::Upstream { .. } | NodeError::Timeout(_) => {
             FallbackTrigger::Connection
         }
     };

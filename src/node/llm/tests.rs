@@ -135,19 +135,19 @@ fn failures_of_the_provider_are_told_apart_and_never_with_the_key() {
     let wrong_key = |status| {
         format!("the provider refused the key with status {status}: check the connection's api_key")
     };
-    let busy =
-        |message, is_rate_limit| NodeError::Busy { message, retry_after: None, is_rate_limit };
+    let busy = |status| NodeError::Busy { message: redacted(status), retry_after: None, status };
+    let failed = |status| NodeError::Upstream { message: redacted(status), status: Some(status) };
     for (status, error) in [
         (400, NodeError::Refused(redacted(400))),
         (401, NodeError::Refused(wrong_key(401))),
         (403, NodeError::Refused(wrong_key(403))),
         (404, NodeError::Refused(redacted(404))),
-        (302, NodeError::Upstream(redacted(302))),
-        (500, NodeError::Upstream(redacted(500))),
+        (302, failed(302)),
+        (500, failed(500)),
         (422, NodeError::Refused(redacted(422))),
-        (429, busy(redacted(429), true)),
-        (503, busy(redacted(503), false)),
-        (529, busy(redacted(529), false)),
+        (429, busy(429)),
+        (503, busy(503)),
+        (529, busy(529)),
     ] {
         assert_eq!(execute(&answering(status, refusal)).unwrap_err(), error);
     }
@@ -176,16 +176,12 @@ fn keywords_that_dynamiq_acts_on_are_refused_by_name() {
 #[test]
 fn a_fallback_takes_over_after_the_failures_that_its_triggers_name() {
     use FallbackTrigger::{Any, Connection, RateLimit};
-    let busy = |is_rate_limit| NodeError::Busy {
-        message: String::new(),
-        retry_after: None,
-        is_rate_limit,
-    };
     let none = String::new;
+    let busy = |status| NodeError::Busy { message: none(), retry_after: None, status };
     for (error, rate_limit, connection, any) in [
-        (busy(true), true, false, true),
-        (busy(false), false, true, true),
-        (NodeError::Upstream(none()), false, true, true),
+        (busy(429), true, false, true),
+        (busy(503), false, true, true),
+        (NodeError::upstream(none()), false, true, true),
         (NodeError::Timeout(none()), false, true, true),
         (NodeError::Refused(none()), false, false, true),
         (NodeError::Validation(none()), false, false, false),

@@ -5,11 +5,13 @@
 
 mod breaker;
 mod health;
+mod lease;
 
 use std::time::Duration;
 
 pub use self::breaker::{Breaker, Change, State};
 pub use self::health::{Health, Ping};
+pub use self::lease::{Claim, Failure, FlightKeys, LEASE, Lease, RENEWAL, Seen};
 use crate::clock;
 use crate::codec::{self, DecodeError, Stored};
 use crate::key::Scheme;
@@ -96,6 +98,10 @@ pub enum MissReason {
     NotEnvelope,
     /// The value is `null`, which is stored and never served.
     NullValue,
+    /// Somebody else executes the same, and did not come to an end in the time that there is to wait.
+    WaitTimeout,
+    /// Somebody else executed the same, and its output cannot be shared.
+    NotShared,
 }
 
 impl MissReason {
@@ -117,6 +123,8 @@ impl MissReason {
             Self::NotJson => "not-json",
             Self::NotEnvelope => "not-envelope",
             Self::NullValue => "null-value",
+            Self::WaitTimeout => "single-flight-timeout",
+            Self::NotShared => "single-flight-not-shared",
         }
     }
 
@@ -124,6 +132,12 @@ impl MissReason {
     /// land in another database, and not when it would replace what somebody else keeps at the key.
     pub fn allows_write(self) -> bool {
         !matches!(self, Self::Unauthorized | Self::Database | Self::WrongType)
+    }
+
+    /// Whether the lookup said for sure that there is no output yet, so that it is worth asking who else
+    /// executes: nothing was there, or something that the output will replace.
+    pub fn is_replaced(self) -> bool {
+        matches!(self, Self::NotBase64 | Self::NotUtf8 | Self::NotJson | Self::NotEnvelope)
     }
 
     /// Whether the lookup failed: Redis is broken, gone, or not to be used. A value that cannot be used
@@ -144,7 +158,9 @@ impl MissReason {
             | Self::NotUtf8
             | Self::NotJson
             | Self::NotEnvelope
-            | Self::NullValue => false,
+            | Self::NullValue
+            | Self::WaitTimeout
+            | Self::NotShared => false,
         }
     }
 }
@@ -224,6 +240,9 @@ pub struct Entry {
     pub output: String,
     /// For how many seconds, at least 1; None forever.
     pub ttl: Option<u64>,
+    /// For how many seconds more it is kept when it is no longer fresh, where the form of the value
+    /// says until when it is.
+    pub stale_for: u64,
     /// How the key was made, on which the form of the value depends.
     pub scheme: Scheme,
     /// When the output was made, in milliseconds since 1970.
@@ -273,11 +292,8 @@ impl<R: Redis> Cache<R> {
             return Lookup::Miss(Some(MissReason::CircuitOpen));
         };
         self.tell(permit.change, None);
-        let found = match self.ask(Command::get(key)).await {
-            Ok(Reply::Text(stored)) => match codec::read(&stored, scheme) {
-                Ok(stored) => Lookup::Hit(stored),
-                Err(error) => Lookup::Miss(Some(error.into())),
-            },
+        let found = match self.ask(Command::get(key), self.deadlines.lookup).await {
+            Ok(Reply::Text(stored)) => found(&stored, scheme),
             Ok(Reply::Nil) => Lookup::Miss(None),
             Ok(_) => Lookup::Miss(Some(MissReason::BadReply)),
             Err(reason) => Lookup::Miss(Some(reason)),
@@ -293,15 +309,15 @@ impl<R: Redis> Cache<R> {
     /// Sends a `PING`, whatever the breaker does.
     async fn ping(&self) -> Ping {
         let started = clock::now_ms();
-        match self.ask(Command::Ping(None)).await? {
+        match self.ask(Command::Ping(None), self.deadlines.lookup).await? {
             Reply::Text(_) => Ok(clock::now_ms().saturating_sub(started)),
             _ => Err(MissReason::BadReply),
         }
     }
 
     /// The reply to a command that somebody waits for, unless it is an error.
-    async fn ask(&self, command: Command<'_>) -> Result<Reply, MissReason> {
-        let replies = self.redis.execute(&[command], self.deadlines.lookup).await;
+    async fn ask(&self, command: Command<'_>, deadline: Duration) -> Result<Reply, MissReason> {
+        let replies = self.redis.execute(&[command], deadline).await;
         match replies.map(|replies| replies.into_iter().next()) {
             Ok(Some(Reply::Error(error))) if error.starts_with("WRONGTYPE") => {
                 Err(MissReason::WrongType)
@@ -322,6 +338,11 @@ impl<R: Redis> Cache<R> {
 
     /// Writes an entry: one `SETEX`, or `SET` without a ttl; nothing unless the breaker is closed.
     pub async fn store(&self, entry: &Entry) -> WriteOutcome {
+        self.write(entry, None).await
+    }
+
+    /// Writes an entry, and sends a command after it in the same round trip.
+    async fn write(&self, entry: &Entry, after: Option<Command<'_>>) -> WriteOutcome {
         if self.breaker() != State::Closed {
             return WriteOutcome::CircuitOpen;
         }
@@ -332,8 +353,10 @@ impl<R: Redis> Cache<R> {
         if value.len() > self.max_value_bytes {
             return WriteOutcome::TooLarge;
         }
-        let command = Command::store(&entry.key, &value, entry.ttl);
-        let replies = self.redis.execute(&[command], self.deadlines.write).await;
+        let lifetime = entry.ttl.map(|ttl| ttl.saturating_add(entry.stale_for));
+        let mut commands = vec![Command::store(&entry.key, &value, lifetime)];
+        commands.extend(after);
+        let replies = self.redis.execute(&commands, self.deadlines.write).await;
         match replies.map(|replies| replies.into_iter().next()) {
             Ok(Some(Reply::Text(_))) => WriteOutcome::Stored,
             Ok(Some(Reply::Error(error))) if is_about_size(&error) => WriteOutcome::TooLarge,
@@ -346,6 +369,14 @@ impl<R: Redis> Cache<R> {
             Err(RedisError::Status(429)) => WriteOutcome::Busy,
             Err(_) => WriteOutcome::Refused,
         }
+    }
+}
+
+/// What a stored value is.
+fn found(stored: &str, scheme: Scheme) -> Lookup {
+    match codec::read(stored, scheme) {
+        Ok(stored) => Lookup::Hit(stored),
+        Err(error) => Lookup::Miss(Some(error.into())),
     }
 }
 
@@ -377,7 +408,8 @@ mod tests {
 
     fn entry(output: &str) -> Entry {
         let (scheme, stored_at) = (Scheme::Dynamiq, 1000);
-        Entry { key: "k".to_owned(), output: output.to_owned(), ttl: Some(60), scheme, stored_at }
+        let (key, output) = ("k".to_owned(), output.to_owned());
+        Entry { key, output, ttl: Some(60), stale_for: 0, scheme, stored_at }
     }
 
     fn look_up(cache: &Cache<Memory>) -> Lookup {
@@ -385,7 +417,7 @@ mod tests {
     }
 
     fn hit(output: &str) -> Lookup {
-        Lookup::Hit(Stored { output: output.to_owned(), stored_at: None })
+        Lookup::Hit(Stored { output: output.to_owned(), stored_at: None, fresh_until: None })
     }
 
     #[test]
@@ -404,7 +436,8 @@ mod tests {
         let cache = cache();
         let entry = Entry { scheme: Scheme::Canonical, ..entry("[1]") };
         assert_eq!(block_on(cache.store(&entry)), WriteOutcome::Stored);
-        let stored = Stored { output: "[1]".to_owned(), stored_at: Some(1000) };
+        let (output, fresh_until) = ("[1]".to_owned(), Some(61_000));
+        let stored = Stored { output, stored_at: Some(1000), fresh_until };
         assert_eq!(block_on(cache.lookup("k", Scheme::Canonical)), Lookup::Hit(stored));
         // The other scheme would never look there; what it would find is rubbish to it.
         assert_eq!(look_up(&cache), Lookup::Miss(Some(MissReason::NotBase64)));

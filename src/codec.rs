@@ -25,6 +25,15 @@ pub struct Stored {
     pub output: String,
     /// When, in milliseconds since 1970, where that is known.
     pub stored_at: Option<u64>,
+    /// Until when it is fresh, in milliseconds since 1970; None for ever, or where that is not known.
+    pub fresh_until: Option<u64>,
+}
+
+impl Stored {
+    /// Whether it is fresh at `now`, in milliseconds since 1970.
+    pub fn is_fresh(&self, now: u64) -> bool {
+        self.fresh_until.is_none_or(|until| until > now)
+    }
 }
 
 /// Why a stored value is not an output.
@@ -67,7 +76,9 @@ pub fn seal(output: &str, stored_at: u64, ttl: Option<u64>) -> String {
 /// The output in a stored value.
 pub fn read(stored: &str, scheme: Scheme) -> Result<Stored, DecodeError> {
     match scheme {
-        Scheme::Dynamiq => decode(stored).map(|output| Stored { output, stored_at: None }),
+        Scheme::Dynamiq => {
+            decode(stored).map(|output| Stored { output, stored_at: None, fresh_until: None })
+        },
         Scheme::Canonical => open(stored),
     }
 }
@@ -84,8 +95,9 @@ fn open(stored: &str) -> Result<Stored, DecodeError> {
     if body.is_null() {
         return Err(DecodeError::Null);
     }
-    let stored_at = integer("stored_at").and_then(|text| text.parse().ok());
-    Ok(Stored { output: body.raw().to_owned(), stored_at })
+    let time = |name| integer(name).and_then(|text| text.parse().ok());
+    let (stored_at, fresh_until) = (time("stored_at"), time("fresh_until"));
+    Ok(Stored { output: body.raw().to_owned(), stored_at, fresh_until })
 }
 
 /// The JSON text of the output in a value under a `dynamiq` key, as it was written.
@@ -170,12 +182,13 @@ mod tests {
             r#"{"v":1,"stored_at":1000,"fresh_until":61000,"body":{"content": 1E400}}"#
         );
         let output = r#"{"content": 1E400}"#.to_owned();
-        let stored = Stored { output, stored_at: Some(1000) };
+        let stored = Stored { output, stored_at: Some(1000), fresh_until: Some(61_000) };
+        assert!(stored.is_fresh(60_999) && !stored.is_fresh(61_000));
         assert_eq!(read(&sealed, Scheme::Canonical), Ok(stored));
         assert!(seal("1", 5, None).contains(r#""fresh_until":null,"#));
         // What a later version adds is no obstacle, and what it lacks is not made up.
         let read = read(r#"{"usage":{},"body":[1],"v":1}"#, Scheme::Canonical);
-        assert_eq!(read, Ok(Stored { output: "[1]".to_owned(), stored_at: None }));
+        assert_eq!(read, Ok(Stored { output: "[1]".to_owned(), stored_at: None, fresh_until: None }));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Finished {
     /// Whether everything that was asked for came from the cache.
     pub fn is_from_cache(&self) -> bool {
         let ran = || self.nodes.iter().filter(|node| node.finished.outcome() != Outcome::Skip);
-        ran().next().is_some() && ran().all(|node| node.finished.cache.is_hit())
+        ran().next().is_some() && ran().all(|node| node.finished.cache.is_output_from_cache())
     }
 }
 

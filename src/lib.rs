@@ -67,11 +67,11 @@
 //! let context = Context::new(&cache, &slots);
 //!
 //! let first = run(&Shout, given, context).await;
-//! assert!(!first.cache.is_hit());
+//! assert!(!first.cache.is_output_from_cache());
 //! if let Some(entry) = &first.write {
 //!     cache.store(entry).await;
 //! }
-//! assert!(run(&Shout, given, context).await.cache.is_hit());
+//! assert!(run(&Shout, given, context).await.cache.is_output_from_cache());
 //! # Ok::<(), edgememo::json::ParseError>(())
 //! # }).unwrap();
 //! ```

@@ -96,7 +96,7 @@ fn the_key_is_that_of_the_transformed_input_and_the_raw_output_is_stored() {
     // A hit goes through the output transformer that is there now.
     let other = echo(path("$.q").unwrap(), selector(&[("other", "$.content")]).unwrap());
     let finished = run_once(&other, &cache, r#"{"q": {"text": "hello"}, "unused": 2}"#).unwrap();
-    assert!(finished.cache.is_hit());
+    assert!(finished.cache.is_output_from_cache());
     assert_eq!(finished.result.as_deref(), Ok(r#"{"other": "hello"}"#));
     assert_eq!(other.executed.get(), 0);
 }
@@ -129,7 +129,7 @@ fn a_failing_output_transformer_fails_after_the_output_is_stored_and_on_every_hi
     assert!(matches!(first.result, Err(NodeError::Transform(_))));
     assert!(first.write.is_some_and(|entry| entry.output == r#"{"content": "hello"}"#));
     let second = run_once(&node, &cache, INPUT).unwrap();
-    assert!(second.cache.is_hit() && second.result.is_err());
+    assert!(second.cache.is_output_from_cache() && second.result.is_err());
     assert_eq!((node.executed.get(), cache.redis().take_journal().len()), (1, 3));
     // A path that finds nothing is no failure.
     let nothing = echo(path("$.q").unwrap(), path("$.nowhere").unwrap());

@@ -24,7 +24,28 @@ pub fn node_line(
     finished: &Finished,
     write: Option<WriteOutcome>,
 ) -> String {
-    let mut line = head("run", of);
+    execution_line("run", of, node_id, finished, write)
+}
+
+/// The line of a node that was executed after a run, since the run was served what is not fresh any
+/// more.
+pub fn refresh_line(
+    of: RunOf<'_>,
+    node_id: &str,
+    finished: &Finished,
+    write: Option<WriteOutcome>,
+) -> String {
+    execution_line("refresh", of, node_id, finished, write)
+}
+
+fn execution_line(
+    event: &str,
+    of: RunOf<'_>,
+    node_id: &str,
+    finished: &Finished,
+    write: Option<WriteOutcome>,
+) -> String {
+    let mut line = head(event, of);
     member(&mut line, "node", Some(node_id));
     member(&mut line, "status", Some(finished.outcome().as_str()));
     member(&mut line, "error", finished.result.as_ref().err().map(NodeError::type_name));
@@ -123,7 +144,12 @@ mod tests {
             (Some(NotStored::Lookup), None, "not-admissible"),
             (Some(NotStored::FallenBack), None, "not-admissible"),
         ] {
-            let cache = CacheReport::Miss { key: "k".to_owned(), reason: None, not_stored };
+            let cache = CacheReport::Miss {
+                key: "k".to_owned(),
+                reason: None,
+                not_stored,
+                collapsed: None,
+            };
             let finished = Finished { cache, ..Finished::of(Ok("1".to_owned())) };
             let line = node_line(OF, "a", &finished, write);
             assert!(line.contains(&format!(r#""write":"{expected}""#)), "{line}");

@@ -127,7 +127,7 @@ fn push_result(out: &mut String, input: &str, finished: &Finished) {
         Err(error) => push_error(out, error),
     }
     out.push_str(",\"is_output_from_cache\":");
-    out.push_str(if finished.cache.is_hit() { "true" } else { "false" });
+    out.push_str(if finished.cache.is_output_from_cache() { "true" } else { "false" });
 }
 
 fn push_cache(out: &mut String, report: &CacheReport) {
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_hit_has_the_members_of_the_design() {
-        let hit = CacheReport::Hit { key: "my-app:a:b:c".to_owned(), age: None };
+        let hit = CacheReport::Hit { key: "my-app:a:b:c".to_owned(), age: None, stale_for: None };
         let finished = finished(Ok(r#"{"content": 1E400}"#.to_owned()), hit);
         let result =
             RunnableResult { run_id: "id", input: "{ }", finished: &finished, trace: None };

@@ -309,7 +309,7 @@ fn dumped(text: &str) -> String {
 /// Compares a run with what was recorded of it. Dynamiq reads a hit twice, and the edge once.
 fn assert_run(name: &str, left: &Left, recorded: &Outcome, is_custom: bool) {
     assert_eq!(left.finished.outcome().as_str(), recorded.status, "{name}");
-    assert_eq!(left.finished.cache.is_hit(), recorded.is_output_from_cache, "{name}");
+    assert_eq!(left.finished.cache.is_output_from_cache(), recorded.is_output_from_cache, "{name}");
     let mut commands: Vec<&str> = Vec::new();
     let mut all = recorded.redis_commands.iter().map(String::as_str).peekable();
     while let Some(command) = all.next() {

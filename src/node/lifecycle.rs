@@ -1,20 +1,14 @@
 //! The order of a run, which is Dynamiq's.
 
-use std::cell::Cell;
-use std::time::Duration;
-
+use super::cached::{Flight, Refresh, key_of, look_up_or_execute};
 use super::dependencies::{self, Completed, Outcome};
 use super::report::{CacheReport, NotStored};
-use super::retry::wait_for_next;
-use super::slots::{Purpose, Slots};
-use super::{Callbacks, Execution, NoCallbacks, Node, NodeError, Usage};
-use crate::cache::{Cache, Entry, Lookup, MissReason};
-use crate::clock::{self, NoTimer, Timer};
-use crate::codec::Stored;
+use super::slots::Slots;
+use super::{Callbacks, NoCallbacks, Node, NodeError, Usage};
+use crate::cache::{Cache, Entry};
+use crate::clock::{NoTimer, Timer};
 use crate::config::RedisCacheConfig;
-use crate::definition::CachingConfig;
 use crate::json::{Dialect, Document, Value};
-use crate::key::{KeyError, KeyRequest, Scheme, cache_key, check_kwargs};
 use crate::redis::Redis;
 use crate::transform::{Transformer, apply_mapping};
 
@@ -52,6 +46,9 @@ pub struct Context<'a, R, T> {
     pub timer: &'a T,
     /// The connections, which the runs of one request share.
     pub slots: &'a Slots,
+    /// Called when a run executes for others too, which it then does also when its client leaves. None
+    /// when no run waits for another.
+    pub lead: Option<&'a dyn Fn()>,
 }
 
 impl<R, T> Clone for Context<'_, R, T> {
@@ -63,9 +60,9 @@ impl<R, T> Clone for Context<'_, R, T> {
 impl<R, T> Copy for Context<'_, R, T> {}
 
 impl<'a, R> Context<'a, R, NoTimer> {
-    /// With nobody listening, and without a clock.
+    /// With nobody listening, and without a clock: each run executes by itself.
     pub fn new(cache: &'a Cache<R>, slots: &'a Slots) -> Self {
-        Self { cache, callbacks: &NoCallbacks, timer: &NoTimer, slots }
+        Self { cache, callbacks: &NoCallbacks, timer: &NoTimer, slots, lead: None }
     }
 }
 
@@ -78,8 +75,12 @@ pub struct Finished {
     pub result: Result<String, NodeError>,
     /// What the cache had to do with it.
     pub cache: CacheReport,
-    /// What is to be stored once the response is out.
+    /// What is to be stored once the response is out: see [`Finished::conclude`].
     pub write: Option<Entry>,
+    /// What it owes those who wait for it.
+    pub flight: Option<Flight>,
+    /// What is to be made anew once the response is out: see [`refresh`](super::refresh).
+    pub refresh: Option<Refresh>,
     /// Milliseconds that the lookup took, when there was one.
     pub lookup_ms: Option<u64>,
     /// Milliseconds that the execution took, when there was one.
@@ -101,6 +102,8 @@ impl Finished {
             result,
             cache: CacheReport::NotReached,
             write: None,
+            flight: None,
+            refresh: None,
             lookup_ms: None,
             execute_ms: None,
             usage: Usage::default(),
@@ -125,7 +128,8 @@ impl Finished {
 /// 3. the input is validated;
 /// 4. `on_node_start`;
 /// 5. lookup, if both switches are on: one `GET`, and a hit goes on with step 8;
-/// 6. on a miss the node executes, between `on_node_execute_start` and `on_node_execute_end` or
+/// 6. on a miss the run waits while another with the same key executes; otherwise the node executes,
+///    between `on_node_execute_start` and `on_node_execute_end` or
 ///    `on_node_execute_error`, and again after a pause where its error handling says so;
 /// 7. a successful output is set aside for storing;
 /// 8. the output is transformed;
@@ -146,7 +150,7 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     }
     // 9.
     match finished.outcome() {
-        Outcome::Success => context.callbacks.on_node_end(node.id(), finished.cache.is_hit()),
+        Outcome::Success => context.callbacks.on_node_end(node.id(), finished.cache.is_output_from_cache()),
         Outcome::Failure => context.callbacks.on_node_error(node.id()),
         Outcome::Skip => context.callbacks.on_node_skip(node.id()),
     }
@@ -297,167 +301,6 @@ async fn start<N: Node, R: Redis, T: Timer>(
         finished.result.and_then(|output| transform_output(output, node.output_transformer()));
     finished.input = input;
     finished
-}
-
-async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
-    node: &N,
-    run: Run<'_>,
-    keyed: Keyed<'_>,
-    context: Context<'_, R, T>,
-) -> Finished {
-    // 5.
-    let scheme = node.caching().key;
-    let (mut reason, mut lookup_ms) = (None, None);
-    let keyed = match keyed {
-        Keyed::Nowhere(report) => Keyed::Nowhere(report),
-        Keyed::Under { key, config } => {
-            let slot = context.slots.take(Purpose::Lookup).await;
-            let started = clock::now_ms();
-            let lookup = context.cache.lookup(&key, scheme).await;
-            lookup_ms = Some(clock::now_ms().saturating_sub(started));
-            drop(slot);
-            match lookup {
-                Lookup::Hit(Stored { output, stored_at }) => {
-                    let age = stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000);
-                    let cache = CacheReport::Hit { key, age };
-                    return Finished { cache, lookup_ms, ..Finished::of(Ok(output)) };
-                }
-                Lookup::Miss(why) => reason = why,
-            }
-            Keyed::Under { key, config }
-        }
-    };
-    // 6.
-    let started = clock::now_ms();
-    let used = Cell::default();
-    let execution = Execution {
-        input: run.input,
-        node_id: node.id(),
-        callbacks: context.callbacks,
-        used: &used,
-    };
-    let why = match &keyed {
-        Keyed::Nowhere(report) => report.reason(),
-        Keyed::Under { .. } => reason.map(MissReason::as_str),
-    };
-    let result = execute_with_retry(node, execution, why, context).await;
-    let execute_ms = Some(clock::now_ms().saturating_sub(started));
-    // 7.
-    let (cache, write) = match keyed {
-        Keyed::Nowhere(report) => (report, None),
-        Keyed::Under { key, config } => {
-            let admitted = admit(&result, config, reason);
-            let write = admitted.as_ref().ok().map(|output| Entry {
-                key: key.clone(),
-                output: (*output).clone(),
-                ttl: config.ttl,
-                scheme,
-                stored_at: clock::now_ms(),
-            });
-            (CacheReport::Miss { key, reason, not_stored: admitted.err() }, write)
-        }
-    };
-    Finished { input: None, result, cache, write, lookup_ms, execute_ms, usage: used.get() }
-}
-
-async fn execute_with_retry<N: Node, R: Redis, T: Timer>(
-    node: &N,
-    execution: Execution<'_>,
-    why: Option<&'static str>,
-    context: Context<'_, R, T>,
-) -> Result<String, NodeError> {
-    let handling = node.error_handling();
-    // A definition has been checked; a time that no duration holds is one that nobody sees end.
-    let limit = Duration::try_from_secs_f64(handling.timeout_seconds).unwrap_or(Duration::MAX);
-    let mut attempt = 0;
-    loop {
-        let slot = context.slots.take(Purpose::Execution).await;
-        context.callbacks.on_node_execute_start(node.id(), why);
-        let result = context.timer.timeout(limit, node.execute(execution)).await;
-        drop(slot);
-        let error = match result {
-            Some(Ok(output)) => {
-                context.callbacks.on_node_execute_end(node.id());
-                return Ok(output);
-            }
-            Some(Err(error)) => error,
-            None => {
-                let limit = limit.as_millis();
-                NodeError::Timeout(format!("the execution did not end within {limit} ms"))
-            }
-        };
-        context.callbacks.on_node_execute_error(node.id());
-        if !wait_for_next(attempt, &error, &handling, context.timer).await {
-            return Err(error);
-        }
-        attempt += 1;
-    }
-}
-
-/// The output that is to be stored, or why none is.
-fn admit<'r>(
-    result: &'r Result<String, NodeError>,
-    config: &RedisCacheConfig,
-    lookup: Option<MissReason>,
-) -> Result<&'r String, NotStored> {
-    let output = result.as_ref().map_err(|_| NotStored::Failed)?;
-    if config.ttl == Some(0) {
-        return Err(NotStored::TtlZero);
-    }
-    if !lookup.is_none_or(MissReason::allows_write) {
-        return Err(NotStored::Lookup);
-    }
-    Ok(output)
-}
-
-/// Where a run looks for its output, and puts it.
-enum Keyed<'a> {
-    Under {
-        key: String,
-        config: &'a RedisCacheConfig,
-    },
-    /// Nowhere, and why.
-    Nowhere(CacheReport),
-}
-
-/// The key, when both switches are on.
-fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, NodeError> {
-    let invalid = |error: KeyError| NodeError::Validation(error.to_string());
-    // Keywords that cannot be hashed are refused without a cache too: a request does not become
-    // valid by turning a switch.
-    let nowhere = |report| check_kwargs(run.kwargs).map(|()| Keyed::Nowhere(report));
-    let CachingConfig { enabled, key: scheme } = node.caching();
-    let Some(config) = run.cache else {
-        return nowhere(CacheReport::NoCacheConfig).map_err(invalid);
-    };
-    if !enabled {
-        return nowhere(CacheReport::CachingDisabled).map_err(invalid);
-    }
-    let definition = match scheme {
-        Scheme::Dynamiq => None,
-        Scheme::Canonical => node.definition(),
-    };
-    let definition = match definition.map(|text| Document::parse(text, Dialect::STRICT)).transpose()
-    {
-        Ok(definition) => definition,
-        Err(error) => return nowhere(CacheReport::NoKey(error.kind.code())).map_err(invalid),
-    };
-    let request = KeyRequest {
-        scheme,
-        namespace: config.namespace.as_deref(),
-        entity_id: node.id(),
-        input: run.input,
-        kwargs: run.kwargs,
-        definition: definition.as_ref().map(Document::root),
-    };
-    match cache_key(&request) {
-        Ok(key) => Ok(Keyed::Under { key, config }),
-        // What the scheme cannot tell apart runs all the same.
-        Err(error @ KeyError::NotCanonical { .. }) => {
-            Ok(Keyed::Nowhere(CacheReport::NoKey(error.code())))
-        }
-        Err(error) => Err(invalid(error)),
-    }
 }
 
 #[cfg(test)]

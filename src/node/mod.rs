@@ -1,5 +1,6 @@
 //! Nodes: what can be run, and the order of a run.
 
+mod cached;
 mod callbacks;
 mod choice;
 mod condition;
@@ -9,13 +10,16 @@ mod dependencies;
 mod embedder;
 mod endpoint;
 mod failure;
+mod flight;
 mod http_call;
 mod lifecycle;
 mod llm;
 mod report;
 mod retry;
+mod shared;
 mod slots;
 
+pub use cached::{Flight, Refresh, refresh};
 pub use callbacks::{Callbacks, Event, NoCallbacks, Subject, Trace, Usage};
 pub use defined::{Defined, Resolved};
 pub use dependencies::{Completed, Outcome};

@@ -19,8 +19,26 @@ pub enum CacheReport {
         key: String,
         /// How many seconds ago it was stored, where that is known.
         age: Option<u64>,
+        /// For how many seconds it has not been fresh any more, when it is made anew meanwhile.
+        stale_for: Option<u64>,
     },
-    /// It did not.
+    /// The output is that of another run, for which this one waited.
+    Collapsed {
+        /// Where it was looked for.
+        key: String,
+        /// How many seconds ago it was stored, where that is known.
+        age: Option<u64>,
+    },
+    /// The node failed, and the output is one that is not fresh any more.
+    StaleIfError {
+        /// Where it was.
+        key: String,
+        /// How many seconds ago it was stored, where that is known.
+        age: Option<u64>,
+        /// The HTTP status that said that the node's provider failed, if one did.
+        status: Option<u16>,
+    },
+    /// It did not come from the cache.
     Miss {
         /// Where it was looked for.
         key: String,
@@ -28,6 +46,8 @@ pub enum CacheReport {
         reason: Option<MissReason>,
         /// Why the output is not stored either; None when it will be.
         not_stored: Option<NotStored>,
+        /// Whether the run waited for another, and failed with it (true) or executed after all (false).
+        collapsed: Option<bool>,
     },
 }
 
@@ -45,11 +65,12 @@ pub enum NotStored {
 }
 
 impl CacheReport {
-    /// `hit`, `miss` or `bypass`, as in a result's `cache.status`.
+    /// `hit`, `miss`, `stale` or `bypass`, as in a result's `cache.status`.
     pub fn status(&self) -> &'static str {
         match self {
             Self::Hit { .. } => "hit",
-            Self::Miss { .. } => "miss",
+            Self::StaleIfError { .. } => "stale",
+            Self::Collapsed { .. } | Self::Miss { .. } => "miss",
             Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => {
                 "bypass"
             }
@@ -59,7 +80,10 @@ impl CacheReport {
     /// The key, when there is one.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Hit { key, .. } | Self::Miss { key, .. } => Some(key),
+            Self::Hit { key, .. }
+            | Self::Collapsed { key, .. }
+            | Self::StaleIfError { key, .. }
+            | Self::Miss { key, .. } => Some(key),
             Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => None,
         }
     }
@@ -70,6 +94,9 @@ impl CacheReport {
             Self::NoCacheConfig => Some("no-cache-config"),
             Self::CachingDisabled => Some("caching-disabled"),
             Self::NoKey(code) => Some(code),
+            Self::Hit { stale_for: Some(_), .. } => Some("stale-while-revalidate"),
+            Self::StaleIfError { .. } => Some("stale-if-error"),
+            Self::Collapsed { .. } | Self::Miss { collapsed: Some(true), .. } => Some("collapsed"),
             Self::Miss { reason: Some(reason), .. } => Some(reason.as_str()),
             Self::Miss { not_stored: Some(NotStored::TtlZero), .. } => Some("ttl-zero"),
             Self::Miss { not_stored: Some(NotStored::FallenBack), .. } => Some("fallback"),
@@ -80,14 +107,16 @@ impl CacheReport {
     /// How many seconds ago the output was stored, where that is known.
     pub fn age(&self) -> Option<u64> {
         match self {
-            Self::Hit { age, .. } => *age,
+            Self::Hit { age, .. } | Self::Collapsed { age, .. } | Self::StaleIfError { age, .. } => {
+                *age
+            }
             _ => None,
         }
     }
 
-    /// Whether the output came from the cache.
-    pub fn is_hit(&self) -> bool {
-        matches!(self, Self::Hit { .. })
+    /// Whether the output was stored before, and the run did not make it.
+    pub fn is_output_from_cache(&self) -> bool {
+        matches!(self, Self::Hit { .. } | Self::Collapsed { .. } | Self::StaleIfError { .. })
     }
 
     /// Whether a write follows the response.

@@ -1,6 +1,6 @@
 //! How much of a request goes on at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
@@ -10,9 +10,23 @@ const CONNECTIONS: u32 = 6;
 /// How many of them may be executions; the others are left to the cache.
 const EXECUTIONS: u32 = 4;
 
+/// How many subrequests a request may make on the free plan.
+const SUBREQUESTS: u32 = 50;
+/// How many a node needs that waits for nobody: a lookup, a lease, an execution, and a write.
+const OF_A_NODE: u32 = 4;
+
 /// The connections of a request, which its runs take and give back.
-#[derive(Debug, Default)]
-pub struct Slots(RefCell<Taken>);
+#[derive(Debug)]
+pub struct Slots {
+    taken: RefCell<Taken>,
+    spare: Cell<u32>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self::for_nodes(1)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -36,10 +50,24 @@ pub(super) struct Slot<'a> {
 }
 
 impl Slots {
+    /// For a request that runs so many nodes. What its subrequests leave over is for waiting.
+    pub fn for_nodes(nodes: usize) -> Self {
+        let needed = u32::try_from(nodes).unwrap_or(u32::MAX).saturating_mul(OF_A_NODE);
+        let spare = Cell::new(SUBREQUESTS.saturating_sub(needed));
+        Self { taken: RefCell::default(), spare }
+    }
+
+    /// Takes one of the subrequests that are left over; false when there is none.
+    pub(super) fn spare_request(&self) -> bool {
+        let left = self.spare.get().checked_sub(1);
+        self.spare.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
     /// Waits for a connection.
     pub(super) async fn take(&self, purpose: Purpose) -> Slot<'_> {
         poll_fn(|context| {
-            let mut taken = self.0.borrow_mut();
+            let mut taken = self.taken.borrow_mut();
             let is_execution = purpose == Purpose::Execution;
             if taken.connections >= CONNECTIONS || (is_execution && taken.executions >= EXECUTIONS)
             {
@@ -58,7 +86,7 @@ impl Slots {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let waiting = {
-            let mut taken = self.slots.0.borrow_mut();
+            let mut taken = self.slots.taken.borrow_mut();
             taken.connections -= 1;
             taken.executions -= u32::from(self.purpose == Purpose::Execution);
             std::mem::take(&mut taken.waiting)
@@ -95,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn what_the_nodes_of_a_flow_leave_over_is_for_waiting() {
+        for (nodes, spare) in [(1, 46), (10, 10), (13, 0), (usize::MAX, 0)] {
+            let slots = Slots::for_nodes(nodes);
+            assert_eq!((0..100).filter(|_| slots.spare_request()).count(), spare, "{nodes}");
+        }
+    }
+
+    #[test]
     fn who_waits_is_woken() {
         let slots = Slots::default();
         let wait = async {
@@ -108,6 +144,6 @@ mod tests {
             next.await
         };
         drop(futures_executor::block_on(wait));
-        assert_eq!(slots.0.borrow().connections, 0);
+        assert_eq!(slots.taken.borrow().connections, 0);
     }
 }

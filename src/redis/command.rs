@@ -51,6 +51,14 @@ pub enum Command<'a> {
         /// For how many milliseconds from now on; at least 1.
         milliseconds: u64,
     },
+    /// `EDGEMEMO.AWAIT milliseconds key [key …]`, which the embedded store alone knows: the reply of
+    /// `MGET`, as soon as the second key is not there, or after that time.
+    Await {
+        /// For how long at most.
+        milliseconds: u64,
+        /// Which keys; the second is waited for.
+        keys: Vec<Cow<'a, str>>,
+    },
     /// `PING [message]`
     Ping(Option<Cow<'a, str>>),
 }
@@ -145,7 +153,7 @@ impl<'a> Command<'a> {
             | Self::SetEx { key, .. }
             | Self::CompareAndDelete { key, .. }
             | Self::CompareAndExpire { key, .. } => Some(key),
-            Self::Del(keys) | Self::MGet(keys) => keys.first().map(|key| &**key),
+            Self::Del(keys) | Self::MGet(keys) | Self::Await { keys, .. } => keys.first().map(|key| &**key),
             Self::Ping(_) => None,
         }
     }
@@ -177,6 +185,11 @@ impl<'a> Command<'a> {
             ],
             Self::Del(keys) => named("DEL", keys),
             Self::MGet(keys) => named("MGET", keys),
+            Self::Await { milliseconds, keys } => {
+                let mut args = named("EDGEMEMO.AWAIT", keys);
+                args.insert(1, milliseconds.to_string().into());
+                args
+            }
             Self::CompareAndDelete { key, expected } => {
                 let (key, expected) = (Cow::Borrowed(&**key), Cow::Borrowed(&**expected));
                 vec![text("EVAL"), text(COMPARE_AND_DELETE), text("1"), key, expected]
@@ -209,6 +222,11 @@ impl<'a> Command<'a> {
             "del" | "mget" => {
                 let keys: Vec<_> = std::iter::once(next()?).chain(rest).chain(options).collect();
                 Ok(if name == "del" { Self::Del(keys) } else { Self::MGet(keys) })
+            }
+            "edgememo.await" => {
+                let (milliseconds, first) = (lifetime(&next()?, &name)?, next()?);
+                let keys = std::iter::once(first).chain(rest).chain(options).collect();
+                Ok(Self::Await { milliseconds, keys })
             }
             "eval" => {
                 let (script, count, key) = (next()?, next()?, next()?);
@@ -369,6 +387,8 @@ mod tests {
             proptest::option::of(text()).prop_map(Command::Ping),
             proptest::collection::vec(text(), 1..6).prop_map(Command::Del),
             proptest::collection::vec(text(), 1..6).prop_map(Command::MGet),
+            (proptest::collection::vec(text(), 1..6), 1..=1_000_000_u64)
+                .prop_map(|(keys, milliseconds)| Command::Await { milliseconds, keys }),
             (text(), text())
                 .prop_map(|(key, expected)| Command::CompareAndDelete { key, expected }),
             (text(), text(), 1..=1_000_000_u64).prop_map(|(key, expected, milliseconds)| {

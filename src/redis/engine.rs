@@ -63,7 +63,8 @@ pub fn execute<R: Rows>(rows: &mut R, command: &Command<'_>, now: u64) -> Result
             Some(None) => -1,
             _ => -2,
         }),
-        Command::MGet(keys) => {
+        // Whoever has a clock has waited.
+        Command::MGet(keys) | Command::Await { keys, .. } => {
             let mut replies = Vec::with_capacity(keys.len());
             for key in keys {
                 replies.push(get(rows, key, now)?.map_or(Reply::Nil, |row| Reply::Text(row.value)));

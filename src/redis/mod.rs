@@ -42,6 +42,11 @@ pub trait Redis {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError>;
+
+    /// Whether [`Command::Await`] is known, so that who waits for another is woken.
+    fn wakes(&self) -> bool {
+        false
+    }
 }
 
 /// Why there are no replies. None of the messages holds a token, a URL or a value.

@@ -1,7 +1,10 @@
 //! Runs of nodes and workflows.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
 
+use futures_util::future::{AbortHandle, abortable};
 use futures_util::stream::{self, StreamExt};
 use worker::{Context as WorkerContext, console_log};
 
@@ -21,8 +24,8 @@ use crate::definition::{SettingError, Workflow};
 use crate::flow::{self, FinishedNode};
 use crate::json::{Dialect, Document};
 use crate::node::{
-    Callbacks, Context, Defined, Event, Finished, NoCallbacks, NodeError, Outcome, Run, Slots,
-    Trace, run as run_node,
+    Callbacks, Context, Defined, Event, Finished, NoCallbacks, NodeError, Outcome, Refresh, Run,
+    Slots, Trace, refresh, run as run_node,
 };
 
 /// How many writes go on at once. More would hold more copies of large values; with fewer, those of
@@ -88,12 +91,23 @@ pub(super) async fn run(
     }
     // 4.
     let started_ms = clock::now_ms();
-    let (trace, slots) = (request.trace.then(Trace::new), Slots::default());
+    let (trace, tether) = (request.trace.then(Trace::new), Tether::to(event));
     let callbacks: &dyn Callbacks = match &trace {
         Some(trace) => trace,
         None => &NoCallbacks,
     };
-    let context = Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots };
+    let slots = Slots::for_nodes(match runnable {
+        Runnable::Node(_) => 1,
+        Runnable::Workflow(workflow) => workflow.flow.nodes.len(),
+    });
+    let lead = || tether.hold();
+    let context = Context {
+        cache: &app.cache,
+        callbacks,
+        timer: &JsTimer,
+        slots: &slots,
+        lead: Some(&lead),
+    };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
     let (finished, workflow, answer) = match runnable {
@@ -119,6 +133,7 @@ pub(super) async fn run(
         }
     };
     // 5.
+    let is_refreshed = finished.iter().any(|(_, finished)| finished.refresh.is_some());
     let after = After {
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
@@ -126,6 +141,7 @@ pub(super) async fn run(
         duration_ms: clock::now_ms().saturating_sub(started_ms),
         finished,
         workflow,
+        input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
     };
     after.end(event);
     Ok(answer)
@@ -149,6 +165,37 @@ fn deployed(app: &App, place: usize) -> Result<Defined<'_, Providers>, Problem> 
     Ok(Defined::new(definition, resolved, &app.providers))
 }
 
+/// Keeps a request going when its client leaves: for a while, and until it is dropped.
+struct Tether<'e> {
+    event: &'e glue::Event,
+    held: Cell<Option<AbortHandle>>,
+}
+
+impl<'e> Tether<'e> {
+    fn to(event: &'e glue::Event) -> Self {
+        Self { event, held: Cell::default() }
+    }
+
+    fn hold(&self) {
+        let (held, release) = abortable(pending::<()>());
+        if let Some(earlier) = self.held.replace(Some(release)) {
+            earlier.abort();
+        }
+        WorkerContext::new(self.event.ctx()).wait_until(async move {
+            // Aborted is how it ends.
+            let _ = held.await;
+        });
+    }
+}
+
+impl Drop for Tether<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.abort();
+        }
+    }
+}
+
 /// What is left to do when a run is over.
 struct After {
     app: Rc<App>,
@@ -159,12 +206,15 @@ struct After {
     finished: Vec<(usize, Finished)>,
     /// The id of the workflow, and how it ended.
     workflow: Option<(String, Outcome)>,
+    /// The input of the request, when something is to be made anew.
+    input: String,
 }
 
 impl After {
-    /// Writes what is to be stored and then the lines in the log, once the response is out.
+    /// Stores what is to be stored, writes the lines in the log, and makes anew what was served although
+    /// it was not fresh any more: once the response is out.
     fn end(mut self, event: &glue::Event) {
-        if self.finished.iter().all(|(_, finished)| finished.write.is_none()) {
+        if self.finished.iter().all(|(_, finished)| finished.is_concluded()) {
             for (place, finished) in &self.finished {
                 self.log_node(*place, finished, None);
             }
@@ -174,15 +224,33 @@ impl After {
             let finished = stream::iter(std::mem::take(&mut self.finished));
             let after = &self;
             let end = async |(place, mut finished): (usize, Finished)| {
-                let outcome = match finished.write.take() {
-                    Some(entry) => Some(after.app.cache.store(&entry).await),
-                    None => None,
-                };
+                let outcome = finished.conclude(&after.app.cache).await;
                 after.log_node(place, &finished, outcome);
+                if let Some(refresh) = finished.refresh.take() {
+                    let input = finished.input.as_deref().unwrap_or(&after.input);
+                    after.make_anew(place, input, refresh).await;
+                }
             };
             finished.for_each_concurrent(WRITES, end).await;
             after.log_workflow();
         });
+    }
+
+    async fn make_anew(&self, place: usize, input: &str, stale: Refresh) {
+        // It was parsed, and its node deployed, for the run.
+        let Ok(document) = Document::parse(input, Dialect::PYTHON) else { return };
+        let Ok(node) = deployed(&self.app, place) else { return };
+        let (cache, slots) = (&self.app.cache, Slots::default());
+        let (callbacks, timer, lead) = (&NoCallbacks, &JsTimer, None);
+        let context = Context { cache, callbacks, timer, slots: &slots, lead };
+        if let Some(mut finished) = refresh(&node, document.root(), stale, context).await {
+            let outcome = finished.conclude(cache).await;
+            console_log!("{}", log::refresh_line(self.of(), self.node_id(place), &finished, outcome));
+        }
+    }
+
+    fn node_id(&self, place: usize) -> &str {
+        self.app.definitions.nodes.get(place).map_or("", |node| &node.id)
     }
 
     fn of(&self) -> RunOf<'_> {
@@ -196,8 +264,7 @@ impl After {
         finished: &Finished,
         write: Option<crate::cache::WriteOutcome>,
     ) {
-        let id = self.app.definitions.nodes.get(place).map_or("", |node| &node.id);
-        console_log!("{}", log::node_line(self.of(), id, finished, write));
+        console_log!("{}", log::node_line(self.of(), self.node_id(place), finished, write));
     }
 
     fn log_workflow(&self) {

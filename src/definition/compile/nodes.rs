@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
-use super::super::model::{Depend, ErrorHandling, Kind, Node, Trigger};
+use super::super::Scheme;
+use super::super::model::{CachingConfig, Depend, ErrorHandling, Kind, Node, Trigger};
 use super::super::prompt::Prompt;
 use super::super::transform::Transformer;
 use super::connections::Connections;
-use super::yaml::{RawDepend, RawNode, RawTransformer};
+use super::yaml::{RawCaching, RawDepend, RawNode, RawTransformer};
 use super::{Mistakes, choice, converter, embedder, http_call, llm};
+
+/// How long an entry may be of use beyond its ttl, in seconds: a year.
+const LONGEST_WINDOW: u64 = 31_536_000;
 
 /// How the nodes of a type are compiled.
 type Compile = fn(&mut Mistakes<'_>, &Scope<'_>, &str, &mut RawNode) -> Option<Kind>;
@@ -73,11 +77,12 @@ pub(super) fn compile(
     let input_transformer = transformer("input_transformer", raw.input_transformer);
     let output_transformer = transformer("output_transformer", raw.output_transformer);
     let error_handling = mistakes.error_handling(id, raw.error_handling);
+    let caching = mistakes.caching(id, raw.caching, matches!(kind, Some(Kind::Llm(_))));
     Some(Node {
         id: id.to_owned(),
         name: raw.name,
         node_type: raw.r#type.value,
-        caching: raw.caching,
+        caching,
         error_handling,
         depends,
         input_transformer: input_transformer?,
@@ -132,6 +137,42 @@ impl Mistakes<'_> {
             depends.push(Depend { node, option, condition, trigger });
         }
         depends
+    }
+
+    fn caching(
+        &mut self,
+        id: &str,
+        raw: Option<Spanned<RawCaching>>,
+        is_llm: bool,
+    ) -> CachingConfig {
+        let Some(Spanned { value, referenced, .. }) = raw else {
+            return CachingConfig { single_flight: is_llm, ..CachingConfig::default() };
+        };
+        let RawCaching { stale_while_revalidate, stale_if_error, .. } = value;
+        for (field, seconds) in [
+            ("stale_while_revalidate", stale_while_revalidate),
+            ("stale_if_error", stale_if_error),
+        ] {
+            if seconds > 0 && value.key == Scheme::Dynamiq {
+                let reason = format!(
+                    "node `{id}`: caching.{field} needs `key: canonical`: under a `dynamiq` key the \
+                     entry is shared with Python, to which its ttl says when it is over"
+                );
+                self.add(referenced, reason);
+            } else if seconds > LONGEST_WINDOW {
+                let reason =
+                    format!("node `{id}`: caching.{field} has to be at most {LONGEST_WINDOW}");
+                self.add(referenced, reason);
+            }
+        }
+        CachingConfig {
+            enabled: value.enabled,
+            key: value.key,
+            single_flight: value.single_flight.unwrap_or(is_llm),
+            single_flight_wait_ms: value.single_flight_wait_ms,
+            stale_while_revalidate,
+            stale_if_error,
+        }
     }
 
     fn error_handling(&mut self, id: &str, raw: Option<Spanned<ErrorHandling>>) -> ErrorHandling {

@@ -83,6 +83,18 @@ fn the_shipped_definitions_compile() {
 }
 
 #[test]
+fn language_models_share_executions_unless_their_definition_says_otherwise() {
+    let caching = |id: &str| {
+        let definitions = compile_folder(Path::new("tests/workflows")).unwrap();
+        definitions.nodes.into_iter().find(|node| node.id == id).unwrap().caching
+    };
+    assert!(caching("together").single_flight);
+    assert!(!caching("alone").single_flight);
+    let embed = caching("embed");
+    assert!(embed.enabled && !embed.single_flight);
+}
+
+#[test]
 fn the_worker_reads_what_the_build_has_written() {
     for folder in ["workflows", "tests/workflows"] {
         let definitions = compile_folder(Path::new(folder)).unwrap();
@@ -148,6 +160,25 @@ fn every_mistake_is_named_with_file_line_and_reason() {
         ("{{ text }}", "{{ text", "12:18", "syntax error"),
         ("temperature: 0.5", "temprature: 0.5", "19:5", "temprature"),
         ("temperature: 0.5", "caching: {key: canoncal}", "19:20", "canonical"),
+        (
+            "temperature: 0.5",
+            "caching: {stale_while_revalidate: 60}",
+            "19:14",
+            "node `a`: caching.stale_while_revalidate needs `key: canonical`",
+        ),
+        (
+            "temperature: 0.5",
+            "caching: {key: dynamiq, stale_if_error: 60}",
+            "19:14",
+            "to which its ttl says when it is over",
+        ),
+        (
+            "temperature: 0.5",
+            "caching: {key: canonical, stale_if_error: 31536001}",
+            "19:14",
+            "node `a`: caching.stale_if_error has to be at most 31536000",
+        ),
+        ("temperature: 0.5", "caching: {single_flights: false}", "19:15", "single_flights"),
         ("temperature: 0.5", "error_handling: {behavior: ignore}", "19:32", "ignore"),
         ("temperature: 0.5", "method: GET", "19:13", "has no field `method` at the edge"),
         (

@@ -8,9 +8,10 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::super::model::{
-    CachingConfig, ErrorHandling, FallbackTrigger, HitPolicy, PageFormat, PagePart, PayloadType,
+    ErrorHandling, FallbackTrigger, HitPolicy, PageFormat, PagePart, PayloadType,
     ResponseType, Trigger,
 };
+use super::super::Scheme;
 use super::super::prompts::RawPrompt;
 use super::json::Json;
 
@@ -76,9 +77,21 @@ by_type!(RawConnection {} {
     binding: String,
 });
 
+/// What a node says of caching.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawCaching {
+    pub enabled: bool,
+    pub key: Scheme,
+    pub single_flight: Option<bool>,
+    pub single_flight_wait_ms: Option<u64>,
+    pub stale_while_revalidate: u64,
+    pub stale_if_error: u64,
+}
+
 by_type!(RawNode {
     name: Option<String>,
-    caching: CachingConfig,
+    caching: Option<Spanned<RawCaching>>,
     error_handling: Option<Spanned<ErrorHandling>>,
     depends: Vec<Spanned<RawDepend>>,
     input_transformer: Option<Spanned<RawTransformer>>,

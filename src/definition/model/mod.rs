@@ -91,14 +91,31 @@ pub enum Kind {
     Choice(Choice),
 }
 
-/// Dynamiq's `CachingConfig`: whether the node opts in; and how its keys are made.
+/// Dynamiq's `CachingConfig`, which says whether the node opts in; and what the edge adds to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 pub struct CachingConfig {
     /// Off by default.
     pub enabled: bool,
-    /// `dynamiq` by default.
+    /// How keys are made; `dynamiq` by default.
     pub key: Scheme,
+    /// Whether equal runs at once share one execution. Definitions have it on for language models
+    /// unless they say otherwise; here it is off by default.
+    pub single_flight: bool,
+    /// How long a run waits for the execution of another, in milliseconds; None for as long as one of
+    /// its own may take.
+    pub single_flight_wait_ms: Option<u64>,
+    /// RFC 5861, in seconds: for how long beyond its ttl an output is served while it is made anew.
+    /// Under `canonical` keys only, like the next.
+    pub stale_while_revalidate: u64,
+    /// RFC 5861, in seconds: for how long beyond its ttl an output is served when the node fails.
+    pub stale_if_error: u64,
+}
+
+impl CachingConfig {
+    /// For how many seconds an entry is of use when its ttl is over.
+    pub fn stale_for(&self) -> u64 {
+        self.stale_while_revalidate.max(self.stale_if_error)
+    }
 }
 
 /// Dynamiq's `ErrorHandling`, as far as the edge knows it.

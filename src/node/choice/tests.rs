@@ -2,7 +2,6 @@ use futures_executor::block_on;
 
 use crate::ai::{Ai, AiError};
 use crate::cache::{Cache, Deadlines};
-use crate::clock::NoTimer;
 use crate::config::RedisCacheConfig;
 use crate::definition::compile::compile_folder;
 use crate::definition::{Definitions, Workflow};
@@ -115,7 +114,7 @@ fn run(workflow: &str, input: &str, cache: &Cache<Memory>, trace: &Trace) -> Fin
     let input = Document::parse(input, Dialect::STRICT).unwrap();
     let given = Run { cache: Some(&config), ..Run::new(input.root()) };
     let slots = Slots::default();
-    let context = Context { cache, callbacks: trace, timer: &NoTimer, slots: &slots };
+    let context = Context { callbacks: trace, ..Context::new(cache, &slots) };
     block_on(flow::run(workflow, nodes, given, context))
 }
 
@@ -244,7 +243,7 @@ fn a_choice_tells_once_that_it_evaluates_and_its_output_is_cached() {
         let resolved = Resolved::new(node, |_| None).unwrap();
         let node = Defined::new(node, &resolved, &NoHttp);
         let given = Run { cache: Some(&config), ..Run::new(input.root()) };
-        let context = Context { cache: &cache, callbacks: &trace, timer: &NoTimer, slots: &slots };
+        let context = Context { callbacks: &trace, ..Context::new(&cache, &slots) };
         let finished = block_on(node::run(&node, given, context));
         if let Some(entry) = &finished.write {
             block_on(cache.store(entry));

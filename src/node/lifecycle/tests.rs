@@ -9,7 +9,8 @@ use super::*;
 use crate::cache::Deadlines;
 use crate::definition::{CachingConfig, ErrorHandling};
 use crate::json::{Dialect, Document};
-use crate::node::Trace;
+use crate::key::Scheme;
+use crate::node::{Execution, Trace};
 use crate::redis::memory::{Fault, Memory};
 use crate::redis::{Command, RedisError, Reply};
 
@@ -29,7 +30,7 @@ impl Node for Counting {
     }
 
     fn caching(&self) -> CachingConfig {
-        CachingConfig { enabled: self.enabled, key: self.key }
+        CachingConfig { enabled: self.enabled, key: self.key, ..CachingConfig::default() }
     }
 
     fn definition(&self) -> Option<&str> {
@@ -103,8 +104,8 @@ impl Setup {
         let document = Document::parse(input, Dialect::STRICT).unwrap();
         let given = Run { cache: self.config.as_ref(), ..Run::new(document.root()) };
         let (trace, slots) = (Trace::new(), Slots::default());
-        let context =
-            Context { cache: &self.cache, callbacks: &trace, timer: &self.timer, slots: &slots };
+        let (cache, timer) = (&self.cache, &self.timer);
+        let context = Context { cache, callbacks: &trace, timer, slots: &slots, lead: None };
         let finished = block_on(run(&self.node, given, context));
         if let Some(entry) = &finished.write {
             block_on(self.cache.store(entry));
@@ -120,11 +121,11 @@ fn a_hit_skips_execution_and_its_callbacks() {
     let setup = Setup::new();
     let (first, events) = setup.run(INPUT);
     assert_eq!(first.result.as_deref(), Ok("{\"n\": 1}"));
-    assert!(!first.cache.is_hit() && first.cache.is_store_scheduled());
+    assert!(!first.cache.is_output_from_cache() && first.cache.is_store_scheduled());
     assert_eq!(events, ["node_start", "node_execute_start", "node_execute_end", "node_end"]);
     let (second, events) = setup.run(INPUT);
     assert_eq!(second.result.as_deref(), Ok("{\"n\": 1}"));
-    assert!(second.cache.is_hit());
+    assert!(second.cache.is_output_from_cache());
     assert_eq!(events, ["node_start", "node_end"]);
     assert_eq!(setup.cache.redis().take_journal(), ["GET", "SETEX", "GET"]);
 }
@@ -167,14 +168,14 @@ fn a_canonical_entry_is_found_however_the_input_is_spelled_and_tells_its_age() {
     let setup = canonical();
     let (first, _) = setup.run(r#"{"text": "hello", "n": [{"b": 1.0, "a": 2}]}"#);
     assert!(first.cache.key().is_some_and(|key| key.ends_with(":v1")));
-    assert_eq!((first.cache.is_hit(), first.cache.age()), (false, None));
+    assert_eq!((first.cache.is_output_from_cache(), first.cache.age()), (false, None));
     let (second, _) = setup.run(r#"{"n": [{"a": 20e-1, "b": 1}], "text": "\u0068ello"}"#);
-    assert!(second.cache.is_hit());
+    assert!(second.cache.is_output_from_cache());
     assert!(second.cache.age().is_some_and(|seconds| seconds < 60));
     assert_eq!(second.result.as_deref(), Ok("{\"n\": 1}"));
     // The other scheme looks elsewhere.
     let dynamiq = Setup { cache: setup.cache, ..Setup::new() };
-    assert!(!dynamiq.run(INPUT).0.cache.is_hit());
+    assert!(!dynamiq.run(INPUT).0.cache.is_output_from_cache());
 }
 
 #[test]
@@ -222,8 +223,8 @@ fn a_failure_is_not_stored() {
     assert_eq!(events, ["node_start", "node_execute_start", "node_execute_error", "node_error"]);
     assert_eq!(setup.cache.redis().take_journal(), ["GET"]);
     setup.node.failing.set(false);
-    assert!(!setup.run(INPUT).0.cache.is_hit());
-    assert!(setup.run(INPUT).0.cache.is_hit());
+    assert!(!setup.run(INPUT).0.cache.is_output_from_cache());
+    assert!(setup.run(INPUT).0.cache.is_output_from_cache());
 }
 
 #[test]
@@ -265,8 +266,8 @@ fn a_dead_redis_costs_the_entry_and_never_the_answer() {
     assert!(finished.result.is_ok());
     assert_eq!(finished.cache.reason(), Some("redis-unreachable"));
     setup.cache.redis().set_fault(None);
-    assert!(!setup.run(INPUT).0.cache.is_hit());
-    assert!(setup.run(INPUT).0.cache.is_hit());
+    assert!(!setup.run(INPUT).0.cache.is_output_from_cache());
+    assert!(setup.run(INPUT).0.cache.is_output_from_cache());
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn a_corrupt_entry_is_replaced_but_a_foreign_one_is_not() {
     let garbage = Command::store(key, "hello world", None);
     block_on(setup.cache.redis().execute(&[garbage], Duration::MAX)).unwrap();
     assert_eq!(setup.run(INPUT).0.cache.reason(), Some("not-base64"));
-    assert!(setup.run(INPUT).0.cache.is_hit());
+    assert!(setup.run(INPUT).0.cache.is_output_from_cache());
 
     let wrong_type = Reply::Error("WRONGTYPE Operation against a key".to_owned());
     setup.cache.redis().set_fault(Some(Fault::Answers(wrong_type)));

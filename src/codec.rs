@@ -78,7 +78,7 @@ pub fn read(stored: &str, scheme: Scheme) -> Result<Stored, DecodeError> {
     match scheme {
         Scheme::Dynamiq => {
             decode(stored).map(|output| Stored { output, stored_at: None, fresh_until: None })
-        },
+        }
         Scheme::Canonical => open(stored),
     }
 }
@@ -188,7 +188,10 @@ mod tests {
         assert!(seal("1", 5, None).contains(r#""fresh_until":null,"#));
         // What a later version adds is no obstacle, and what it lacks is not made up.
         let read = read(r#"{"usage":{},"body":[1],"v":1}"#, Scheme::Canonical);
-        assert_eq!(read, Ok(Stored { output: "[1]".to_owned(), stored_at: None, fresh_until: None }));
+        assert_eq!(
+            read,
+            Ok(Stored { output: "[1]".to_owned(), stored_at: None, fresh_until: None })
+        );
     }
 
     #[test]

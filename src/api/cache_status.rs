@@ -55,7 +55,8 @@ pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
 pub fn flow_status(finished: &flow::Finished) -> String {
     let reports = || finished.nodes.iter().map(|node| &node.finished.cache);
     let missed = reports().find(|report| matches!(report.status(), "miss" | "stale"));
-    let served = || reports().find(|report| finished.is_from_cache() && report.is_output_from_cache());
+    let served =
+        || reports().find(|report| finished.is_from_cache() && report.is_output_from_cache());
     let bypassed = || reports().find(|report| report.reason().is_some());
     let report = missed.or_else(served).or_else(bypassed).unwrap_or(&CacheReport::NotReached);
     cache_status(report, false)

@@ -115,7 +115,8 @@ impl<R: Redis> Cache<R> {
             if_absent: true,
         };
         let look = Command::MGet(vec![(&*keys.entry).into(), (&*keys.failure).into()]);
-        let lease = |is_certain| Lease { keys: keys.clone(), token: token.clone(), attempt: 1, is_certain };
+        let lease =
+            |is_certain| Lease { keys: keys.clone(), token: token.clone(), attempt: 1, is_certain };
         let replies = match self.redis.execute(&[set, look], self.deadlines.lookup).await {
             Ok(replies) => replies,
             Err(RedisError::Unauthorized | RedisError::Database | RedisError::Refused) => {
@@ -135,9 +136,7 @@ impl<R: Redis> Cache<R> {
             (Some(Reply::Text(_)), look) => {
                 Claim::Taken(lease(true), seen(look, false).unwrap_or(Seen::Nothing))
             }
-            (Some(Reply::Nil), look) => {
-                seen(look, true).map_or(Claim::Unknown(None), Claim::Held)
-            }
+            (Some(Reply::Nil), look) => seen(look, true).map_or(Claim::Unknown(None), Claim::Held),
             _ => Claim::Unknown(None),
         }
     }
@@ -206,9 +205,8 @@ impl<R: Redis> Cache<R> {
         }
         let is_final = is_final || lease.attempt >= ATTEMPTS;
         let (attempt, error) = (lease.attempt, error.unwrap_or("null"));
-        let value = format!(
-            "{{\"attempt\":{attempt},\"at\":{at},\"final\":{is_final},\"error\":{error}}}"
-        );
+        let value =
+            format!("{{\"attempt\":{attempt},\"at\":{at},\"final\":{is_final},\"error\":{error}}}");
         let milliseconds = u64::try_from(FAILURE.as_millis()).unwrap_or(u64::MAX);
         let failure = Command::Set {
             key: (&*lease.keys.failure).into(),
@@ -217,7 +215,8 @@ impl<R: Redis> Cache<R> {
             if_absent: false,
         };
         // Whose lease it is when nobody knows: only who has it may say that it failed.
-        let commands = if lease.is_certain { vec![failure, lease.release()] } else { vec![lease.release()] };
+        let commands =
+            if lease.is_certain { vec![failure, lease.release()] } else { vec![lease.release()] };
         let _ = self.redis.execute(&commands, self.deadlines.write).await;
     }
 

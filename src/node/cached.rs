@@ -121,7 +121,8 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
                 return served(stored, cache, waited_ms());
             }
             Freshness::Revalidated { stale_for } => {
-                let refresh = Some(Refresh { key: place.key.clone(), config: place.config.clone() });
+                let refresh =
+                    Some(Refresh { key: place.key.clone(), config: place.config.clone() });
                 let stale_for = Some(stale_for);
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for };
                 return Finished { refresh, ..served(stored, cache, waited_ms()) };

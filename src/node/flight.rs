@@ -141,7 +141,9 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
         self.commands += CLAIM;
         match claim {
             Claim::Held(seen) => Ok(seen),
-            Claim::Unknown(lease) => Err(Turn::Execute { lease, waited: self.has_waited, reason: None }),
+            Claim::Unknown(lease) => {
+                Err(Turn::Execute { lease, waited: self.has_waited, reason: None })
+            }
             Claim::Taken(lease, seen) => Err(self.lead(lease, seen).await),
         }
     }
@@ -160,7 +162,9 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
                 Outcome::Failed(error) => Turn::Failure(error),
                 Outcome::NotShared => Turn::alone(self.has_waited, Some(MissReason::NotShared)),
             },
-            Seen::Null | Seen::Held | Seen::Failure(_) | Seen::Nothing => return self.execute(lease),
+            Seen::Null | Seen::Held | Seen::Failure(_) | Seen::Nothing => {
+                return self.execute(lease);
+            }
         };
         self.context.cache.release(&lease).await;
         unused
@@ -177,11 +181,15 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
         loop {
             match seen {
                 Seen::Output(stored) => return Err(Turn::Output(stored)),
-                Seen::Null => return Err(Turn::alone(self.has_waited, Some(MissReason::NotShared))),
+                Seen::Null => {
+                    return Err(Turn::alone(self.has_waited, Some(MissReason::NotShared)));
+                }
                 Seen::Failure(failure) if self.is_of_now(&failure) => match outcome(&failure) {
                     Outcome::Retry => return self.afford(CLAIM),
                     Outcome::Failed(error) => return Err(Turn::Failure(error)),
-                    Outcome::NotShared => return Err(Turn::alone(true, Some(MissReason::NotShared))),
+                    Outcome::NotShared => {
+                        return Err(Turn::alone(true, Some(MissReason::NotShared)));
+                    }
                 },
                 Seen::Failure(_) | Seen::Nothing => return self.afford(CLAIM),
                 Seen::Held => {}

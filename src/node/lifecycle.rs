@@ -150,7 +150,9 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     }
     // 9.
     match finished.outcome() {
-        Outcome::Success => context.callbacks.on_node_end(node.id(), finished.cache.is_output_from_cache()),
+        Outcome::Success => {
+            context.callbacks.on_node_end(node.id(), finished.cache.is_output_from_cache())
+        }
         Outcome::Failure => context.callbacks.on_node_error(node.id()),
         Outcome::Skip => context.callbacks.on_node_skip(node.id()),
     }

@@ -107,9 +107,9 @@ impl CacheReport {
     /// How many seconds ago the output was stored, where that is known.
     pub fn age(&self) -> Option<u64> {
         match self {
-            Self::Hit { age, .. } | Self::Collapsed { age, .. } | Self::StaleIfError { age, .. } => {
-                *age
-            }
+            Self::Hit { age, .. }
+            | Self::Collapsed { age, .. }
+            | Self::StaleIfError { age, .. } => *age,
             _ => None,
         }
     }

@@ -153,7 +153,9 @@ impl<'a> Command<'a> {
             | Self::SetEx { key, .. }
             | Self::CompareAndDelete { key, .. }
             | Self::CompareAndExpire { key, .. } => Some(key),
-            Self::Del(keys) | Self::MGet(keys) | Self::Await { keys, .. } => keys.first().map(|key| &**key),
+            Self::Del(keys) | Self::MGet(keys) | Self::Await { keys, .. } => {
+                keys.first().map(|key| &**key)
+            }
             Self::Ping(_) => None,
         }
     }

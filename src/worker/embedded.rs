@@ -4,8 +4,14 @@
 //! only through its binding, so it asks for no token. Rows that have expired are not there, and an
 //! hourly alarm removes them; over the byte cap the oldest go.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Poll, Waker};
 use std::time::Duration;
+
+use futures_util::future::select;
 
 use worker::{
     DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue,
@@ -13,7 +19,8 @@ use worker::{
 };
 
 use super::settings;
-use crate::clock;
+use super::timer::JsTimer;
+use crate::clock::{self, Timer};
 use crate::redis::engine::{self, Row, Rows};
 use crate::redis::{Command, Reply, dialect};
 
@@ -49,6 +56,8 @@ pub struct EmbeddedShard {
     /// When the next sweep is, as far as it is known, in milliseconds since 1970.
     sweep_at: Cell<Option<u64>>,
     sweep_interval_ms: u64,
+    /// Who waits for a key to go.
+    waiting: RefCell<Vec<(String, Waker)>>,
 }
 
 impl DurableObject for EmbeddedShard {
@@ -64,6 +73,7 @@ impl DurableObject for EmbeddedShard {
             table: RefCell::new(table),
             sweep_at: Cell::new(None),
             sweep_interval_ms: sweep_interval_ms.ok().flatten().unwrap_or(SWEEP_INTERVAL_MS),
+            waiting: RefCell::default(),
         }
     }
 
@@ -76,13 +86,19 @@ impl DurableObject for EmbeddedShard {
         let Ok(commands) = dialect::read_request(&body, pipeline) else {
             return error("ERR the body is not JSON", 400);
         };
-        let (replies, can_expire) = match &mut *self.table.borrow_mut() {
+        let commands: Vec<_> = commands.into_iter().map(parse).collect();
+        if let [Ok(Command::Await { milliseconds, keys })] = commands.as_slice() {
+            self.until_gone(keys.get(1), *milliseconds).await;
+        }
+        let (replies, can_expire, gone) = match &mut *self.table.borrow_mut() {
             Ok(table) => {
                 let replies: Vec<_> = commands.into_iter().map(|args| table.run(args)).collect();
-                (replies, std::mem::take(&mut table.wrote_expiring))
+                let can_expire = std::mem::take(&mut table.wrote_expiring);
+                (replies, can_expire, std::mem::take(&mut table.deleted))
             }
             Err(reason) => return error(&format!("ERR {reason}"), 500),
         };
+        gone.iter().for_each(|key| self.wake(key));
         if can_expire {
             self.schedule_sweep(None).await;
         }
@@ -110,6 +126,42 @@ impl DurableObject for EmbeddedShard {
 }
 
 impl EmbeddedShard {
+    /// Waits until a key is not there, for some milliseconds at most.
+    async fn until_gone(&self, key: Option<&Cow<'_, str>>, milliseconds: u64) {
+        let Some(key) = key else { return };
+        let until = clock::now_ms().saturating_add(milliseconds);
+        loop {
+            let expires_at = match &mut *self.table.borrow_mut() {
+                Ok(table) => match table.expiry(key) {
+                    Ok(Some(expires_at)) => expires_at,
+                    Ok(None) | Err(_) => return,
+                },
+                Err(_) => return,
+            };
+            let (now, end) = (clock::now_ms(), expires_at.unwrap_or(until).min(until));
+            if end <= now {
+                return;
+            }
+            let mut is_registered = false;
+            let woken = pin!(poll_fn(|context| {
+                if std::mem::replace(&mut is_registered, true) {
+                    return Poll::Ready(());
+                }
+                let waiting = (key.to_string(), context.waker().clone());
+                self.waiting.borrow_mut().push(waiting);
+                Poll::Pending
+            }));
+            select(woken, pin!(JsTimer.sleep(Duration::from_millis(end - now)))).await;
+        }
+    }
+
+    /// Wakes those who wait for a key to go.
+    fn wake(&self, gone: &str) {
+        let woken: Vec<_> =
+            self.waiting.borrow_mut().extract_if(.., |(key, _)| key == gone).collect();
+        woken.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
     /// Sets the alarm, while there is something that can expire: an idle shard sleeps. It rings
     /// after an interval, or when the next row expires if that is later; a write brings it forward
     /// again. A sweep that cannot be scheduled costs space, not answers: the next write tries again.
@@ -143,6 +195,15 @@ fn json(body: String, status: u16) -> Result<Response> {
     Ok(response)
 }
 
+/// A command, or the reply to what is none.
+fn parse(args: Option<Vec<String>>) -> Result<Command<'static>, Reply> {
+    let Some(args) = args else {
+        return Err(Reply::Error("ERR a command is an array of strings and numbers".to_owned()));
+    };
+    let args = args.into_iter().map(Cow::Owned).collect();
+    Command::parse(args).map_err(|error| Reply::Error(error.0))
+}
+
 /// The rows of a shard.
 struct Table {
     sql: SqlStorage,
@@ -151,23 +212,29 @@ struct Table {
     bytes: Option<u64>,
     /// Whether a row with an expiry has been written since somebody looked.
     wrote_expiring: bool,
+    /// What somebody asked to have deleted since somebody looked.
+    deleted: Vec<String>,
 }
 
 impl Table {
     fn open(sql: SqlStorage, max_bytes: u64) -> Result<Self> {
         sql.exec(SCHEMA, None)?;
-        Ok(Self { sql, max_bytes, bytes: None, wrote_expiring: false })
+        Ok(Self { sql, max_bytes, bytes: None, wrote_expiring: false, deleted: Vec::new() })
     }
 
-    fn run(&mut self, args: Option<Vec<String>>) -> Reply {
-        let Some(args) = args else {
-            return Reply::Error("ERR a command is an array of strings and numbers".to_owned());
+    fn run(&mut self, command: Result<Command<'_>, Reply>) -> Reply {
+        let command = match command {
+            Ok(command) => command,
+            Err(refused) => return refused,
         };
-        match Command::parse(args.into_iter().map(Into::into).collect()) {
-            Ok(command) => engine::execute(self, &command, clock::now_ms())
-                .unwrap_or_else(|error| Reply::Error(format!("ERR {error}"))),
-            Err(error) => Reply::Error(error.0),
+        let reply = engine::execute(self, &command, clock::now_ms())
+            .unwrap_or_else(|error| Reply::Error(format!("ERR {error}")));
+        match command {
+            Command::Del(keys) => self.deleted.extend(keys.into_iter().map(Cow::into_owned)),
+            Command::CompareAndDelete { key, .. } => self.deleted.push(key.into_owned()),
+            _ => {}
         }
+        reply
     }
 
     fn remove_expired(&mut self, now: u64) -> Result<()> {

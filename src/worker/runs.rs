@@ -101,13 +101,8 @@ pub(super) async fn run(
         Runnable::Workflow(workflow) => workflow.flow.nodes.len(),
     });
     let lead = || tether.hold();
-    let context = Context {
-        cache: &app.cache,
-        callbacks,
-        timer: &JsTimer,
-        slots: &slots,
-        lead: Some(&lead),
-    };
+    let context =
+        Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
     let (finished, workflow, answer) = match runnable {
@@ -245,7 +240,10 @@ impl After {
         let context = Context { cache, callbacks, timer, slots: &slots, lead };
         if let Some(mut finished) = refresh(&node, document.root(), stale, context).await {
             let outcome = finished.conclude(cache).await;
-            console_log!("{}", log::refresh_line(self.of(), self.node_id(place), &finished, outcome));
+            console_log!(
+                "{}",
+                log::refresh_line(self.of(), self.node_id(place), &finished, outcome)
+            );
         }
     }
 

@@ -34,6 +34,14 @@ impl Store {
 }
 
 impl Redis for Store {
+    fn wakes(&self) -> bool {
+        match self {
+            Self::Rest(rest) => rest.wakes(),
+            Self::Resp(resp) => resp.wakes(),
+            Self::Embedded(embedded) => embedded.wakes(),
+        }
+    }
+
     async fn execute(
         &self,
         commands: &[Command<'_>],
@@ -80,6 +88,10 @@ fn shard_of(command: &Command<'_>) -> u8 {
 }
 
 impl Redis for Embedded {
+    fn wakes(&self) -> bool {
+        true
+    }
+
     async fn execute(
         &self,
         commands: &[Command<'_>],

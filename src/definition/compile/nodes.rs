@@ -149,10 +149,9 @@ impl Mistakes<'_> {
             return CachingConfig { single_flight: is_llm, ..CachingConfig::default() };
         };
         let RawCaching { stale_while_revalidate, stale_if_error, .. } = value;
-        for (field, seconds) in [
-            ("stale_while_revalidate", stale_while_revalidate),
-            ("stale_if_error", stale_if_error),
-        ] {
+        for (field, seconds) in
+            [("stale_while_revalidate", stale_while_revalidate), ("stale_if_error", stale_if_error)]
+        {
             if seconds > 0 && value.key == Scheme::Dynamiq {
                 let reason = format!(
                     "node `{id}`: caching.{field} needs `key: canonical`: under a `dynamiq` key the \

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::super::model::{
-    ErrorHandling, FallbackTrigger, HitPolicy, PageFormat, PagePart, PayloadType,
-    ResponseType, Trigger,
-};
 use super::super::Scheme;
+use super::super::model::{
+    ErrorHandling, FallbackTrigger, HitPolicy, PageFormat, PagePart, PayloadType, ResponseType,
+    Trigger,
+};
 use super::super::prompts::RawPrompt;
 use super::json::Json;
 

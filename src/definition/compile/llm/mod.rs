@@ -108,7 +108,10 @@ fn compile_fallback(
     // Dynamiq's fallback is no part of a flow, is given the prompt of the first node, and is never
     // served from the cache.
     for (is_there, field) in [
-        (node.caching.as_ref().is_some_and(|caching| caching.value.enabled), "caching.enabled: it is never served from the cache"),
+        (
+            node.caching.as_ref().is_some_and(|caching| caching.value.enabled),
+            "caching.enabled: it is never served from the cache",
+        ),
         (!node.depends.is_empty(), "depends: it is no part of a flow"),
         (!node.input_mapping.0.is_empty(), "input_mapping: it is given the input of the node"),
         (node.prompt.is_some(), "prompt: it is given that of the node"),

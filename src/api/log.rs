@@ -1,63 +1,26 @@
 //! The structured line that each run leaves in the log: nothing of what was said in it, and no
 //! secrets.
 
+use super::facts::{NodeFacts, RunOf};
 use super::push_optional;
-use crate::cache::{Change, MissReason, WriteOutcome};
+use crate::cache::{Change, MissReason};
 use crate::json::write_string;
-use crate::node::{Finished, NodeError, Outcome};
-
-/// Whose run it is.
-#[derive(Debug, Clone, Copy)]
-pub struct RunOf<'a> {
-    /// A UUID; nodes that ran in one workflow have the same.
-    pub run_id: &'a str,
-    /// The workflow in which a node ran.
-    pub workflow: Option<&'a str>,
-    /// The id of the caller's API key.
-    pub caller: &'a str,
-}
+use crate::node::Outcome;
 
 /// The line of a node.
-pub fn node_line(
-    of: RunOf<'_>,
-    node_id: &str,
-    finished: &Finished,
-    write: Option<WriteOutcome>,
-) -> String {
-    execution_line("run", of, node_id, finished, write)
-}
-
-/// The line of a node that was executed after a run, since the run was served what is not fresh any
-/// more.
-pub fn refresh_line(
-    of: RunOf<'_>,
-    node_id: &str,
-    finished: &Finished,
-    write: Option<WriteOutcome>,
-) -> String {
-    execution_line("refresh", of, node_id, finished, write)
-}
-
-fn execution_line(
-    event: &str,
-    of: RunOf<'_>,
-    node_id: &str,
-    finished: &Finished,
-    write: Option<WriteOutcome>,
-) -> String {
-    let mut line = head(event, of);
-    member(&mut line, "node", Some(node_id));
-    member(&mut line, "status", Some(finished.outcome().as_str()));
-    member(&mut line, "error", finished.result.as_ref().err().map(NodeError::type_name));
-    member(&mut line, "cache", Some(finished.cache.status()));
-    member(&mut line, "reason", finished.cache.reason());
-    let not_tried = finished.cache.is_not_admissible().then_some("not-admissible");
-    member(&mut line, "write", write.map(WriteOutcome::as_str).or(not_tried));
-    let usage = finished.usage;
+pub fn node_line(facts: &NodeFacts<'_>) -> String {
+    let mut line = head(facts.event, facts.of);
+    member(&mut line, "node", Some(facts.node_id));
+    member(&mut line, "status", Some(facts.status));
+    member(&mut line, "error", facts.error);
+    member(&mut line, "cache", Some(facts.cache));
+    member(&mut line, "reason", facts.reason);
+    member(&mut line, "write", facts.write);
+    let usage = facts.usage;
     let tokens = |tokens| Some(tokens).filter(|&tokens| tokens > 0);
     for (name, number) in [
-        ("lookup_ms", finished.lookup_ms),
-        ("execute_ms", finished.execute_ms),
+        ("lookup_ms", facts.lookup_ms),
+        ("execute_ms", facts.execute_ms),
         ("prompt_tokens", tokens(usage.prompt_tokens)),
         ("completion_tokens", tokens(usage.completion_tokens)),
         ("total_tokens", tokens(usage.total_tokens)),
@@ -111,7 +74,7 @@ fn member(line: &mut String, name: &str, value: Option<&str>) {
 mod tests {
     use super::*;
     use crate::cache::State;
-    use crate::node::{CacheReport, NotStored, Usage};
+    use crate::node::{Finished, NodeError, Usage};
 
     const OF: RunOf<'_> = RunOf { run_id: "id", workflow: None, caller: "team-a" };
 
@@ -124,36 +87,18 @@ mod tests {
             ..Finished::refused(NodeError::upstream("CANARY"))
         };
         assert_eq!(
-            node_line(RunOf { workflow: Some("w"), ..OF }, "a\"b", &finished, None),
+            node_line(&NodeFacts::new(
+                RunOf { workflow: Some("w"), ..OF },
+                "a\"b",
+                &finished,
+                None
+            )),
             r#"{"event":"run","run_id":"id","workflow":"w","caller":"team-a","node":"a\"b","status":"failure","error":"UpstreamError","cache":"bypass","reason":null,"write":null,"execute_ms":7,"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#
         );
         assert_eq!(
             workflow_line(RunOf { workflow: Some("w"), ..OF }, Outcome::Success, 9),
             r#"{"event":"workflow","run_id":"id","workflow":"w","caller":"team-a","status":"success","duration_ms":9}"#
         );
-    }
-
-    #[test]
-    fn every_miss_says_what_became_of_the_write() {
-        for (not_stored, write, expected) in [
-            (None, Some(WriteOutcome::Stored), "stored"),
-            (None, Some(WriteOutcome::TooLarge), "too-large"),
-            (None, Some(WriteOutcome::CircuitOpen), "circuit-open"),
-            (Some(NotStored::Failed), None, "not-admissible"),
-            (Some(NotStored::TtlZero), None, "not-admissible"),
-            (Some(NotStored::Lookup), None, "not-admissible"),
-            (Some(NotStored::FallenBack), None, "not-admissible"),
-        ] {
-            let cache = CacheReport::Miss {
-                key: "k".to_owned(),
-                reason: None,
-                not_stored,
-                collapsed: None,
-            };
-            let finished = Finished { cache, ..Finished::of(Ok("1".to_owned())) };
-            let line = node_line(OF, "a", &finished, write);
-            assert!(line.contains(&format!(r#""write":"{expected}""#)), "{line}");
-        }
     }
 
     #[test]

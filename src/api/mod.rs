@@ -9,10 +9,12 @@
 //! | [`cache_status`] | the header `Cache-Status` (RFC 9211) |
 //! | [`listing`] | what is deployed |
 //! | [`readiness`] | whether the Redis answers |
-//! | [`log`] | the line that a run leaves in the log |
+//! | [`facts`] | what is told of a run when it is over |
+//! | [`log`] | the line that it leaves in the log |
 
 pub mod auth;
 pub mod cache_status;
+pub mod facts;
 pub mod listing;
 pub mod log;
 pub mod problem;

@@ -215,6 +215,7 @@ mod tests {
             reason: None,
             is_output_from_cache: Some(true),
             usage: None,
+            outcome: None,
         };
         let result = RunnableResult {
             run_id: "id",

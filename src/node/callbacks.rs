@@ -83,7 +83,7 @@ pub enum Subject {
 /// An event of a [`Trace`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The name of the callback without `on_`.
+    /// The name of the callback without `on_`, or `cache_write`.
     pub name: &'static str,
     /// What it is about.
     pub subject: Subject,
@@ -97,6 +97,8 @@ pub struct Event {
     pub is_output_from_cache: Option<bool>,
     /// For a `node_execute_run` that tells it.
     pub usage: Option<Usage>,
+    /// For `cache_write`: what became of it.
+    pub outcome: Option<&'static str>,
 }
 
 /// Keeps the events of a run, for `"trace": true`.
@@ -112,6 +114,13 @@ impl Trace {
         Self { started_ms: clock::now_ms(), events: RefCell::default() }
     }
 
+    /// Keeps what became of the write of a node's output, or that there was none to be tried. Runs do
+    /// not tell it, since it comes after them.
+    pub fn cache_write(&self, node_id: &str, outcome: &'static str) {
+        let outcome = Some(outcome);
+        self.push(Event { outcome, ..self.event("cache_write", Subject::Node, node_id) });
+    }
+
     /// The events so far, in their order.
     pub fn into_events(self) -> Vec<Event> {
         self.events.into_inner()
@@ -123,8 +132,9 @@ impl Trace {
 
     fn event(&self, name: &'static str, subject: Subject, id: &str) -> Event {
         let at_ms = clock::now_ms().saturating_sub(self.started_ms);
-        let (id, reason, is_output_from_cache, usage) = (id.to_owned(), None, None, None);
-        Event { name, subject, id, at_ms, reason, is_output_from_cache, usage }
+        let (id, reason, is_output_from_cache) = (id.to_owned(), None, None);
+        let (usage, outcome) = (None, None);
+        Event { name, subject, id, at_ms, reason, is_output_from_cache, usage, outcome }
     }
 
     fn push(&self, event: Event) {
@@ -213,6 +223,10 @@ impl Event {
         if let Some(reason) = self.reason {
             out.push_str(",\"reason\":");
             write_string(out, reason);
+        }
+        if let Some(outcome) = self.outcome {
+            out.push_str(",\"outcome\":");
+            write_string(out, outcome);
         }
         if let Some(cached) = self.is_output_from_cache {
             out.push_str(",\"is_output_from_cache\":");

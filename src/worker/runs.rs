@@ -15,13 +15,15 @@ use super::settings::App;
 use super::timer::JsTimer;
 use crate::api::auth::Caller;
 use crate::api::cache_status::{cache_status, flow_status};
-use crate::api::log::{self, RunOf};
+use crate::api::facts::{NodeFacts, RunOf};
+use crate::api::log;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::RunRequest;
 use crate::api::result::{self, RunnableResult, WorkflowResult};
+use crate::cache::WriteOutcome;
 use crate::clock;
 use crate::definition::{SettingError, Workflow};
-use crate::flow::{self, FinishedNode};
+use crate::flow;
 use crate::json::{Dialect, Document};
 use crate::node::{
     Callbacks, Context, Defined, Event, Finished, NoCallbacks, NodeError, Outcome, Refresh, Run,
@@ -41,6 +43,13 @@ pub(super) enum Runnable<'a> {
 }
 
 impl<'a> Runnable<'a> {
+    fn workflow_id(self) -> Option<&'a str> {
+        match self {
+            Self::Node(_) => None,
+            Self::Workflow(workflow) => Some(&workflow.id),
+        }
+    }
+
     pub fn node(app: &App, id: &str) -> Result<Self, Problem> {
         let place = app.definitions.nodes.iter().position(|node| node.id == id);
         place.map(Self::Node).ok_or_else(|| {
@@ -64,7 +73,8 @@ impl<'a> Runnable<'a> {
 /// 2. its fields are checked, which gives a failed result when they are wrong;
 /// 3. the caller has to cover the namespace;
 /// 4. the node or the workflow is run, when what its nodes need from the settings is there;
-/// 5. response first, then the writes and the lines in the log.
+/// 5. response first, then the writes, the lines in the log; only what is traced waits
+///    for its writes, since the trace tells of them.
 pub(super) async fn run(
     app: &Rc<App>,
     caller: Caller<'_>,
@@ -105,40 +115,35 @@ pub(super) async fn run(
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
-    let (finished, workflow, answer) = match runnable {
+    let mut ran = match runnable {
         Runnable::Node(place) => {
             let node = deployed(app, place)?;
-            let finished = run_node(&node, given, context).await;
-            let events = trace.map(Trace::into_events);
-            let answer =
-                node_answer(run_id, request.input.raw(), &finished, events.as_deref(), caller);
-            (vec![(place, finished)], None, answer)
+            Ran::Node(place, run_node(&node, given, context).await)
         }
         Runnable::Workflow(workflow) => {
-            let places = workflow.flow.nodes.iter().map(|node| node.node);
-            let nodes =
-                places.clone().map(|place| deployed(app, place)).collect::<Result<_, _>>()?;
-            let finished = flow::run(workflow, nodes, given, context).await;
-            let events = trace.map(Trace::into_events);
-            let answer = workflow_answer(run_id, request.input.raw(), &finished, events.as_deref());
-            let is_success = finished.failed.is_empty();
-            let outcome = if is_success { Outcome::Success } else { Outcome::Failure };
-            let nodes = finished.nodes.into_iter().map(|FinishedNode { finished, .. }| finished);
-            (places.zip(nodes).collect(), Some((workflow.id.clone(), outcome)), answer)
+            let places: Vec<_> = workflow.flow.nodes.iter().map(|node| node.node).collect();
+            let nodes = places.iter().map(|&place| deployed(app, place));
+            let nodes = nodes.collect::<Result<_, _>>()?;
+            Ran::Workflow(places, flow::run(workflow, nodes, given, context).await)
         }
     };
     // 5.
-    let is_refreshed = finished.iter().any(|(_, finished)| finished.refresh.is_some());
+    let is_refreshed = ran.nodes_mut().iter().any(|(_, finished)| finished.refresh.is_some());
     let after = After {
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
         caller: caller.id().to_owned(),
         duration_ms: clock::now_ms().saturating_sub(started_ms),
-        finished,
-        workflow,
+        workflow: runnable.workflow_id().map(|id| (id.to_owned(), ran.outcome())),
         input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
     };
-    after.end(event);
+    let is_over = trace.is_some();
+    if let Some(trace) = &trace {
+        after.end(ran.nodes_mut(), Some(trace)).await;
+    }
+    let events = trace.map(Trace::into_events);
+    let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);
+    after.follow(event, ran, is_over);
     Ok(answer)
 }
 
@@ -191,14 +196,52 @@ impl Drop for Tether<'_> {
     }
 }
 
+/// What a request gave, with the places of the nodes among all that are deployed.
+#[expect(clippy::large_enum_variant, reason = "a request has one, which is moved and not kept")]
+enum Ran {
+    Node(usize, Finished),
+    Workflow(Vec<usize>, flow::Finished),
+}
+
+impl Ran {
+    fn answer(
+        &self,
+        run_id: &str,
+        input: &str,
+        trace: Option<&[Event]>,
+        caller: Caller<'_>,
+    ) -> Answer {
+        match self {
+            Self::Node(_, finished) => node_answer(run_id, input, finished, trace, caller),
+            Self::Workflow(_, finished) => workflow_answer(run_id, input, finished, trace),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Node(_, finished) => finished.outcome(),
+            Self::Workflow(_, flow) if flow.failed.is_empty() => Outcome::Success,
+            Self::Workflow(..) => Outcome::Failure,
+        }
+    }
+
+    fn nodes_mut(&mut self) -> Vec<(usize, &mut Finished)> {
+        match self {
+            Self::Node(place, finished) => vec![(*place, finished)],
+            Self::Workflow(places, flow) => {
+                let nodes = flow.nodes.iter_mut().map(|node| &mut node.finished);
+                places.iter().copied().zip(nodes).collect()
+            }
+        }
+    }
+}
+
 /// What is left to do when a run is over.
 struct After {
     app: Rc<App>,
     run_id: String,
     caller: String,
     duration_ms: u64,
-    /// By the places of the nodes among all that are deployed.
-    finished: Vec<(usize, Finished)>,
     /// The id of the workflow, and how it ended.
     workflow: Option<(String, Outcome)>,
     /// The input of the request, when something is to be made anew.
@@ -206,29 +249,44 @@ struct After {
 }
 
 impl After {
-    /// Stores what is to be stored, writes the lines in the log, and makes anew what was served although
-    /// it was not fresh any more: once the response is out.
-    fn end(mut self, event: &glue::Event) {
-        if self.finished.iter().all(|(_, finished)| finished.is_concluded()) {
-            for (place, finished) in &self.finished {
-                self.log_node(*place, finished, None);
+    /// Lets what is left follow the response: the end, unless that is over, and making anew what was
+    /// served although it was not fresh any more. Where nothing takes time it is done at once.
+    fn follow(self, event: &glue::Event, mut ran: Ran, is_over: bool) {
+        let nodes = ran.nodes_mut();
+        if nodes.iter().all(|(_, finished)| finished.is_concluded()) {
+            if !is_over {
+                for (place, finished) in nodes {
+                    self.tell(place, finished, None);
+                }
+                self.log_workflow();
             }
-            return self.log_workflow();
+            return;
         }
         WorkerContext::new(event.ctx()).wait_until(async move {
-            let finished = stream::iter(std::mem::take(&mut self.finished));
-            let after = &self;
-            let end = async |(place, mut finished): (usize, Finished)| {
-                let outcome = finished.conclude(&after.app.cache).await;
-                after.log_node(place, &finished, outcome);
+            if !is_over {
+                self.end(ran.nodes_mut(), None).await;
+            }
+            let refresh = async |(place, finished): (usize, &mut Finished)| {
                 if let Some(refresh) = finished.refresh.take() {
-                    let input = finished.input.as_deref().unwrap_or(&after.input);
-                    after.make_anew(place, input, refresh).await;
+                    let input = finished.input.as_deref().unwrap_or(&self.input);
+                    self.make_anew(place, input, refresh).await;
                 }
             };
-            finished.for_each_concurrent(WRITES, end).await;
-            after.log_workflow();
+            stream::iter(ran.nodes_mut()).for_each_concurrent(WRITES, refresh).await;
         });
+    }
+
+    /// Stores what is to be stored, and tells of it: the log and, where there is one, the trace.
+    async fn end(&self, nodes: Vec<(usize, &mut Finished)>, trace: Option<&Trace>) {
+        let end = async |(place, finished): (usize, &mut Finished)| {
+            let outcome = finished.conclude(&self.app.cache).await;
+            let outcome = self.tell(place, finished, outcome);
+            if let Some((trace, outcome)) = trace.zip(outcome) {
+                trace.cache_write(node_id(&self.app, place), outcome);
+            }
+        };
+        stream::iter(nodes).for_each_concurrent(WRITES, end).await;
+        self.log_workflow();
     }
 
     async fn make_anew(&self, place: usize, input: &str, stale: Refresh) {
@@ -240,15 +298,9 @@ impl After {
         let context = Context { cache, callbacks, timer, slots: &slots, lead };
         if let Some(mut finished) = refresh(&node, document.root(), stale, context).await {
             let outcome = finished.conclude(cache).await;
-            console_log!(
-                "{}",
-                log::refresh_line(self.of(), self.node_id(place), &finished, outcome)
-            );
+            let facts = NodeFacts::new(self.of(), node_id(&self.app, place), &finished, outcome);
+            tell(&self.app, &facts.of_refresh());
         }
-    }
-
-    fn node_id(&self, place: usize) -> &str {
-        self.app.definitions.nodes.get(place).map_or("", |node| &node.id)
     }
 
     fn of(&self) -> RunOf<'_> {
@@ -256,13 +308,16 @@ impl After {
         RunOf { run_id: &self.run_id, workflow, caller: &self.caller }
     }
 
-    fn log_node(
+    /// Says what became of the write.
+    fn tell(
         &self,
         place: usize,
         finished: &Finished,
-        write: Option<crate::cache::WriteOutcome>,
-    ) {
-        console_log!("{}", log::node_line(self.of(), self.node_id(place), finished, write));
+        write: Option<WriteOutcome>,
+    ) -> Option<&'static str> {
+        let facts = NodeFacts::new(self.of(), node_id(&self.app, place), finished, write);
+        tell(&self.app, &facts);
+        facts.write
     }
 
     fn log_workflow(&self) {
@@ -270,6 +325,15 @@ impl After {
             console_log!("{}", log::workflow_line(self.of(), *outcome, self.duration_ms));
         }
     }
+}
+
+fn node_id(app: &App, place: usize) -> &str {
+    app.definitions.nodes.get(place).map_or("", |node| &node.id)
+}
+
+/// Tells the log of an execution or a hit.
+fn tell(app: &App, facts: &NodeFacts<'_>) {
+    console_log!("{}", log::node_line(facts));
 }
 
 /// The answer to a request that cannot be run.
@@ -285,8 +349,7 @@ fn refuse(
     match runnable {
         Runnable::Node(place) => {
             let finished = Finished::refused(error);
-            let id = app.definitions.nodes.get(place).map_or("", |node| &node.id);
-            console_log!("{}", log::node_line(of(None), id, &finished, None));
+            tell(app, &NodeFacts::new(of(None), node_id(app, place), &finished, None));
             node_answer(run_id, input, &finished, None, caller)
         }
         Runnable::Workflow(workflow) => {

@@ -17,15 +17,23 @@ const wranglerToml = path.join(root, "wrangler.toml");
 const EMBEDDED_FRONT = "embedded-front";
 const EMBEDDED_CLASS = "EmbeddedShard";
 const AI_STUB = "ai-stub";
+const METRICS_STUB = "metrics-stub";
+const HANGING_SHARD = "hanging-shard";
+
+/** As in wrangler.toml. */
+const EMBEDDED = { className: EMBEDDED_CLASS, useSQLite: true };
+
+/** As in wrangler.toml, once metrics are switched on there. */
+const analyticsEngineDatasets = { METRICS: { dataset: "edgememo" } };
 
 /**
  * What may never stand in a log: each means that a request or a write was lost. With verbose
  * logging workerd also reports connections that a peer dropped, bodies that nobody read to their end,
- * and the failures of the stub of Workers AI, which tests do on purpose.
+ * and the failures of the stubs of Workers AI and of Analytics Engine, which tests do on purpose.
  */
 const ALARMS = /panicked at|unreachable executed|uncaught exception|never generate a response/i;
 const EXPECTED =
-  /connection lost|disconnected:|after response has been sent|at default\.run .*ai-stub\.mjs/i;
+  /connection lost|disconnected:|after response has been sent|at default\.\w+ .*(ai|metrics)-stub\.mjs/i;
 
 /** Miniflare's own messages, kept instead of printed. */
 class RecordedLog extends Log {
@@ -44,13 +52,17 @@ class RecordedLog extends Log {
  * @param {Record<string, string>} [options.env] settings of the Worker
  * @param {"shipped" | "tests"} [options.workflows] which definitions the Worker has
  * @param {boolean} [options.ai] whether the Worker has a binding to (a stub of) Workers AI
+ * @param {boolean | "local"} [options.metrics] whether the Worker has a binding to (a stub of)
+ *   Analytics Engine; `"local"`: to that of `wrangler dev`
+ * @param {boolean} [options.writesHang] whether the embedded store never answers a write
  * @param {string} [options.main] another module than the built Worker (for tests of the harness)
  * @param {string} [options.assets] another directory than the shipped `www/`
  * @param {string} options.persist directory of the embedded store, which survives a restart
  * @param {import("./canary.mjs").Recorder} options.recorder
  */
 export async function startWorker(options) {
-  const { env = {}, workflows = "shipped", ai = false, main, assets, persist, recorder } = options;
+  const { env = {}, workflows = "shipped", main, assets, persist, recorder } = options;
+  const { ai = false, metrics = false, writesHang = false } = options;
   const alarms = [];
   const keepLog = (place) => (message) => {
     recorder.record(`log of ${place}`, message);
@@ -75,15 +87,32 @@ export async function startWorker(options) {
           ...worker,
           name,
           bindings: { ...worker.bindings, ...env },
-          ...(ai ? { serviceBindings: { ...worker.serviceBindings, AI: AI_STUB } } : {}),
+          serviceBindings: {
+            ...worker.serviceBindings,
+            ...(ai ? { AI: AI_STUB } : {}),
+            ...(metrics === true ? { METRICS: METRICS_STUB } : {}),
+          },
+          ...(metrics === "local" ? { analyticsEngineDatasets } : {}),
+          ...(writesHang
+            ? { durableObjects: { EMBEDDED: { ...EMBEDDED, scriptName: HANGING_SHARD } } }
+            : {}),
           ...modulesOf(main ?? builtWorker(workflows)),
         },
-        embeddedFront(name, worker.compatibilityDate, embeddedToken),
-        ...(ai ? [aiStub(worker.compatibilityDate)] : []),
+        embeddedFront(writesHang ? HANGING_SHARD : name, worker.compatibilityDate, embeddedToken),
+        ...(ai ? [stub(AI_STUB, worker.compatibilityDate)] : []),
+        ...(writesHang
+          ? [{ ...stub(HANGING_SHARD, worker.compatibilityDate), durableObjects: { EMBEDDED } }]
+          : []),
+        ...(metrics === true ? [readable(stub(METRICS_STUB, worker.compatibilityDate))] : []),
       ],
     }),
   );
   const url = await miniflare.ready;
+  /** The data points so far, in their order. */
+  async function points() {
+    if (metrics !== true) return [];
+    return (await fetch(await miniflare.unsafeGetDirectURL(METRICS_STUB))).json();
+  }
   return {
     url,
     persist,
@@ -96,7 +125,11 @@ export async function startWorker(options) {
       /** The names of the shards that were ever touched. */
       shards: () => miniflare.listDurableObjectIds(EMBEDDED_CLASS, name),
     },
-    close: () => miniflare.dispose(),
+    points,
+    async close() {
+      recorder.record("data points", JSON.stringify(await points()));
+      await miniflare.dispose();
+    },
     /** Fails when a request was lost; to be asked once the Worker is closed. */
     assertSound() {
       if (alarms.length > 0) throw new Error(`the Worker broke down: ${alarms.join("\n")}`);
@@ -139,22 +172,24 @@ function modulesOf(main) {
   };
 }
 
-/** What the binding to Workers AI leads to. */
-function aiStub(compatibilityDate) {
-  const main = path.join(support, "fixtures", "ai-stub.mjs");
-  return { name: AI_STUB, compatibilityDate, ...modulesOf(main) };
+/** What a binding leads to in the place of the platform's own. */
+function stub(name, compatibilityDate) {
+  const main = path.join(support, "fixtures", `${name}.mjs`);
+  return { name, compatibilityDate, ...modulesOf(main) };
+}
+
+/** A service that tests reach over HTTP. */
+function readable(service) {
+  return { ...service, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 }
 
 /** A service of the tests that lets clients of Upstash's dialect reach the embedded store. */
 function embeddedFront(scriptName, compatibilityDate, token) {
   return {
-    name: EMBEDDED_FRONT,
-    compatibilityDate,
-    ...modulesOf(path.join(support, "fixtures", "embedded-front.mjs")),
+    ...readable(stub(EMBEDDED_FRONT, compatibilityDate)),
     bindings: { TOKEN: token },
     durableObjects: {
-      EMBEDDED: { className: EMBEDDED_CLASS, scriptName, useSQLite: true },
+      EMBEDDED: { ...EMBEDDED, scriptName },
     },
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }

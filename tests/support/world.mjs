@@ -63,6 +63,8 @@ export class World {
    *   undefined takes a setting away
    * @param {"shipped" | "tests"} [options.workflows]
    * @param {boolean} [options.ai]
+   * @param {boolean | "local"} [options.metrics]
+   * @param {boolean} [options.writesHang] of the store `embedded`
    * @param {string} [options.assets]
    * @param {string} [options.persist]
    * @param {string} [options.main]
@@ -196,6 +198,18 @@ export class World {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     throw new Error(`the run was not logged within ${WRITE_MS} ms`);
+  }
+
+  /** Waits for the data points of so many runs, by default one, and returns them in their order. */
+  async points(count = 1) {
+    const patience = AbortSignal.timeout(WRITE_MS);
+    let points = await this.worker.points();
+    while (!patience.aborted && points.length < count) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      points = await this.worker.points();
+    }
+    if (points.length < count) throw new Error(`${points.length} data points, not ${count}`);
+    return points;
   }
 
   /**

@@ -15,6 +15,7 @@ const statuses = (json) =>
   Object.fromEntries(Object.entries(json.output).map(([id, node]) => [id, node.status]));
 const events = (json) =>
   json.trace.map(({ event, node_id }) => (node_id ? `${event} ${node_id}` : event));
+const writesOf = (json) => events(json).filter((event) => event.startsWith("cache_write"));
 
 /** Answers the nodes in turn. */
 const inTurn =
@@ -41,7 +42,9 @@ overBothStores("a workflow", { workflows: "tests" }, (world) => {
       ...executed("B"),
       "flow_end",
       "workflow_end",
+      ...writesOf(first.json),
     ]);
+    assert.deepEqual(writesOf(first.json).toSorted(), ["cache_write A", "cache_write B"]);
     // The keys that Dynamiq's library computed (dynamiq-runs.json, two-nodes-both-cached).
     const keys = {
       A: `my-app:A:fe63cf9369e847eaac71392cbe7f78a0e9cab4dc2f21e96af4ce478e3ac7bb1b:${NO_KWARGS}`,
@@ -126,7 +129,9 @@ overBothStores("a workflow", { workflows: "tests" }, (world) => {
     );
     const told = events(json);
     assert.ok(told.includes("node_error failing") && told.includes("node_skip after-skipped"));
-    assert.deepEqual(told.slice(-2), ["flow_error", "workflow_error"]);
+    assert.deepEqual(told.slice(-4, -2), ["flow_error", "workflow_error"]);
+    const writes = ["cache_write beside", "cache_write failing"];
+    assert.deepEqual(told.slice(-2).toSorted(), writes);
     await world.stored(json.output.beside.cache.key);
     assert.equal(await world.store.get(json.output.failing.cache.key), null);
   });

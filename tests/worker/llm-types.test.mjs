@@ -179,7 +179,9 @@ overBothStores("a language model", options, (world) => {
       "node_execute_run second",
       "node_execute_end second",
       "node_end second",
+      "cache_write guarded",
     ]);
+    assert.equal(first.json.trace.at(-1).outcome, "not-admissible");
     // When a later write has landed, an earlier one has.
     world.upstream.reset();
     await runTwice("deployed", uniqueText());

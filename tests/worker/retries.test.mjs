@@ -45,7 +45,7 @@ overBothStores("a provider that fails and recovers", {}, (world) => {
       const done = ["start", "run", "run", "end"].map((step) => `node_execute_${step}`);
       assert.deepEqual(
         first.json.trace.map((event) => event.event),
-        ["node_start", ...failed, ...failed, ...done, "node_end"],
+        ["node_start", ...failed, ...failed, ...done, "node_end", "cache_write"],
       );
       await world.settle();
       const second = await translate(text);

@@ -11,12 +11,14 @@
 //! | [`readiness`] | whether the Redis answers |
 //! | [`facts`] | what is told of a run when it is over |
 //! | [`log`] | the line that it leaves in the log |
+//! | [`metrics`] | the data point that it leaves in the metrics |
 
 pub mod auth;
 pub mod cache_status;
 pub mod facts;
 pub mod listing;
 pub mod log;
+pub mod metrics;
 pub mod problem;
 pub mod readiness;
 pub mod request;

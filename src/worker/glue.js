@@ -1,6 +1,7 @@
 // What wasm asks of JavaScript, one call each: crossing between the two, and waking a Rust future,
 // cost more than the work done here. What takes time ends in `done(call, status, value)`.
 import { connect } from "cloudflare:sockets";
+import { waitUntil } from "cloudflare:workers";
 
 /** The whole body of a request: 200 and a `Uint8Array`, 413 when it is over the limit, or 0. */
 export function readBody(request, limit, done, call) {
@@ -125,6 +126,17 @@ async function asked(ai, model, inputs, limit) {
   if (ai === undefined) return [404, undefined];
   const output = JSON.stringify(await ai.run(model, JSON.parse(inputs))) ?? "null";
   return output.length > limit ? [413, undefined] : [200, output];
+}
+
+/** Adds a data point, of which this is the JSON text, to a dataset. No run fails for its metrics. */
+export function writeDataPoint(dataset, point) {
+  try {
+    // A dataset gives nothing; a service in its place a promise, which would end with the request.
+    const written = dataset.writeDataPoint(JSON.parse(point));
+    if (written !== undefined) waitUntil(written.catch(ignore));
+  } catch {
+    // More points than an invocation may write, or a binding to something else.
+  }
 }
 
 function settle(exchange, end) {

@@ -75,6 +75,10 @@ extern "C" {
         call: u32,
     );
 
+    /// Adds a data point, of which this is the JSON text, to a dataset. It does not throw.
+    #[wasm_bindgen(js_name = writeDataPoint)]
+    pub(super) fn write_data_point(dataset: &JsValue, point: &str);
+
     /// Ends what a call has started and nobody waits for any more.
     pub(super) fn cancel(call: u32);
 

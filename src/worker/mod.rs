@@ -11,12 +11,14 @@
 //! | `socket` | TCP over Workers' sockets |
 //! | `glue` | the JavaScript that wasm calls, beside the JavaScript that calls wasm (`entry.js`) |
 //! | `store` | the Redis that the settings choose |
+//! | `metrics` | where the metrics of runs go |
 //! | `embedded` | the embedded store: a Durable Object with SQLite |
 
 mod call;
 mod embedded;
 mod fetch;
 mod glue;
+mod metrics;
 mod providers;
 mod response;
 mod routes;

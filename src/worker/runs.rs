@@ -73,7 +73,7 @@ impl<'a> Runnable<'a> {
 /// 2. its fields are checked, which gives a failed result when they are wrong;
 /// 3. the caller has to cover the namespace;
 /// 4. the node or the workflow is run, when what its nodes need from the settings is there;
-/// 5. response first, then the writes, the lines in the log; only what is traced waits
+/// 5. response first, then the writes, the lines in the log and the metrics; only what is traced waits
 ///    for its writes, since the trace tells of them.
 pub(super) async fn run(
     app: &Rc<App>,
@@ -276,7 +276,7 @@ impl After {
         });
     }
 
-    /// Stores what is to be stored, and tells of it: the log and, where there is one, the trace.
+    /// Stores what is to be stored, and tells of it: log, metrics and, where there is one, the trace.
     async fn end(&self, nodes: Vec<(usize, &mut Finished)>, trace: Option<&Trace>) {
         let end = async |(place, finished): (usize, &mut Finished)| {
             let outcome = finished.conclude(&self.app.cache).await;
@@ -331,9 +331,12 @@ fn node_id(app: &App, place: usize) -> &str {
     app.definitions.nodes.get(place).map_or("", |node| &node.id)
 }
 
-/// Tells the log of an execution or a hit.
+/// Tells log and metrics of an execution or a hit.
 fn tell(app: &App, facts: &NodeFacts<'_>) {
     console_log!("{}", log::node_line(facts));
+    if let Some(metrics) = &app.metrics {
+        metrics.add(facts);
+    }
 }
 
 /// The answer to a request that cannot be run.

@@ -11,6 +11,7 @@ use worker::{Env, console_log, js_sys};
 
 use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
+use super::metrics::Metrics;
 use super::providers::Providers;
 use super::socket::Sockets;
 use super::store::{Embedded, Store};
@@ -42,6 +43,8 @@ pub(super) struct App {
     pub cache_defaults: CacheDefaults,
     pub cache: Cache<Store>,
     pub health: Health,
+    /// When there is a binding for them.
+    pub metrics: Option<Metrics>,
     /// To the providers.
     pub providers: Providers,
 }
@@ -113,6 +116,7 @@ fn read(env: &Env) -> Result<App, Problem> {
         },
         cache: cache(env, deadlines)?,
         health: Health::default(),
+        metrics: Metrics::new(env),
         providers: Providers::new(env),
     })
 }

@@ -51,8 +51,8 @@ describe("the recorder", () => {
 });
 
 describe("a world around a Worker that leaks", { timeout: 60_000 }, () => {
-  async function closing(store, leak) {
-    const world = new World({ store, main });
+  async function closing(store, leak, metrics = false) {
+    const world = new World({ store, main, metrics });
     await world.start();
     await leak(world);
     return world.close();
@@ -76,6 +76,12 @@ describe("a world around a Worker that leaks", { timeout: 60_000 }, () => {
     assert.rejects(
       closing("embedded", (world) => world.send("/v1/log")),
       found("log of the Worker"),
+    ));
+
+  test("fails when a secret stands in a data point", () =>
+    assert.rejects(
+      closing("embedded", (world) => world.send("/v1/metrics"), true),
+      found("data points"),
     ));
 
   test("fails when a secret lies in the embedded store", () =>

@@ -1,7 +1,9 @@
 // What the configuration promises: no secrets, no account, one version of each tool.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parseEnv } from "node:util";
 import { unstable_readConfig } from "wrangler";
@@ -38,6 +40,26 @@ test("the environment with Workers AI is the same Worker with one binding more",
   assert.equal(withAi.ai.binding, "AI");
   for (const name of ["name", "main", "assets", "durable_objects", "migrations", "vars"]) {
     assert.deepEqual(withAi[name], shipped[name], name);
+  }
+});
+
+test("metrics are off, and uncommenting their lines switches them on in both environments", () => {
+  const folder = mkdtempSync(join(tmpdir(), "edgememo-config-"));
+  try {
+    const toml = read("wrangler.toml");
+    const on = toml.replace(/^#(\[\[.*analytics_engine_datasets\]\]|binding =|dataset =)/gm, "$1");
+    const datasets = (text, env) => {
+      const config = join(folder, "wrangler.toml");
+      writeFileSync(config, text);
+      const read = unstable_readConfig({ config, env }, { hideWarnings: true });
+      return read.analytics_engine_datasets.map(({ binding, dataset }) => [binding, dataset]);
+    };
+    for (const env of [undefined, "workers-ai"]) {
+      assert.deepEqual(datasets(toml, env), [], "an account has to have Analytics Engine");
+      assert.deepEqual(datasets(on, env), [["METRICS", "edgememo"]]);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

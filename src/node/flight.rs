@@ -262,3 +262,6 @@ fn token(timer: &impl Timer) -> String {
 fn as_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

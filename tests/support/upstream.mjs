@@ -59,6 +59,11 @@ export const behaviours = {
         code: "invalid_api_key",
       },
     }),
+  /** Thinks before it does that. */
+  late:
+    (ms, next = behaviours.answer()) =>
+    (call, response) =>
+      setTimeout(() => next(call, response), ms),
   /** Takes the request and never answers. */
   hang: () => () => {},
   /** Headers and a part of the body at once, the rest never. */

@@ -3,6 +3,7 @@
  * migrations and assets are those that ship. Only the environment is the test's own, and a
  * developer's `.dev.vars` is never read.
  */
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -107,12 +108,14 @@ export async function startWorker(options) {
       ],
     }),
   );
+  const before = childrenOf(process.pid);
   const url = await miniflare.ready;
   /** The data points so far, in their order. */
   async function points() {
     if (metrics !== true) return [];
     return (await fetch(await miniflare.unsafeGetDirectURL(METRICS_STUB))).json();
   }
+  const processes = childrenOf(process.pid).filter((pid) => !before.includes(pid));
   return {
     url,
     persist,
@@ -130,11 +133,21 @@ export async function startWorker(options) {
       recorder.record("data points", JSON.stringify(await points()));
       await miniflare.dispose();
     },
+    /** Ends workerd as a crash of its machine would: nothing is said to anybody. */
+    kill() {
+      for (const pid of processes) process.kill(pid, "SIGKILL");
+    },
     /** Fails when a request was lost; to be asked once the Worker is closed. */
     assertSound() {
       if (alarms.length > 0) throw new Error(`the Worker broke down: ${alarms.join("\n")}`);
     },
   };
+}
+
+/** The processes that a process has started. */
+function childrenOf(pid) {
+  const { stdout } = spawnSync("pgrep", ["-P", `${pid}`], { encoding: "utf8" });
+  return stdout.split("\n").filter(Boolean).map(Number);
 }
 
 /** The options wrangler derives from wrangler.toml, with its `vars` and without `.dev.vars`. */

@@ -34,11 +34,11 @@ export function overAllStores(title, options, define) {
   for (const store of STORES) withWorld(title, { ...options, store }, define);
 }
 
-/** Tests in a world of their own. */
-export function withWorld(title, options, define) {
+/** Tests in a world of their own, which may take a minute, or `timeout` milliseconds. */
+export function withWorld(title, { timeout = GROUP_MS, ...options }, define) {
   const { store = "redis" } = options;
   const group = store === "embedded" ? describe : describeOverRedis;
-  group(`${title} [store: ${store}]`, { timeout: GROUP_MS }, () => {
+  group(`${title} [store: ${store}]`, { timeout }, () => {
     const world = new World({ ...options, store });
     before(() => world.start());
     beforeEach(() => world.reset());
@@ -85,7 +85,7 @@ export class World {
   }
 
   async #start() {
-    const { store = "redis", certificate, env = {}, persist, ...worker } = this.#options;
+    const { store = "redis", certificate, env = {} } = this.#options;
     this.recorder = new Recorder();
     this.#scratch = await mkdtemp(path.join(tmpdir(), "edgememo-test-"));
     this.upstream = await startUpstream();
@@ -100,13 +100,21 @@ export class World {
       ...this.store.env,
       ...(typeof env === "function" ? env(this) : env),
     };
-    this.worker = await startWorker({
-      ...worker,
-      env: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
-      persist: persist ?? this.#scratch,
-      recorder: this.recorder,
-    });
+    this.settings = Object.fromEntries(
+      Object.entries(settings).filter(([, value]) => value !== undefined),
+    );
+    this.worker = await this.#startWorker(this.#options.persist ?? this.#scratch);
     this.store.attach(this.worker);
+  }
+
+  #startWorker(persist) {
+    const { store, certificate, env, persist: _, ...worker } = this.#options;
+    return startWorker({ ...worker, env: this.settings, persist, recorder: this.recorder });
+  }
+
+  /** Another process with the same settings, over the same Redis. Whoever starts it ends it. */
+  async startAnother() {
+    return this.#startWorker(await mkdtemp(path.join(this.#scratch, "another-")));
   }
 
   async reset() {
@@ -146,7 +154,7 @@ export class World {
 
   /**
    * Runs a node with a body (an object, or text as it is), by default the summarizer, as the caller
-   * whose key reaches the namespace my-app only.
+   * whose key reaches the namespace my-app only. `worker` is another process than the world's.
    */
   run(body, { node = "summarizer", ...rest } = {}) {
     return this.post(runPath(node), body, rest);
@@ -157,8 +165,8 @@ export class World {
     return this.post(`/v1/workflows/${workflow}/run`, body, rest);
   }
 
-  post(path, body, { key = this.keys.team, headers = {}, ...rest } = {}) {
-    return this.send(path, {
+  post(path, body, { key = this.keys.team, headers = {}, worker = this.worker, ...rest } = {}) {
+    return worker.send(path, {
       method: "POST",
       headers: {
         "content-type": "application/json",

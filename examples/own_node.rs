@@ -38,7 +38,7 @@ impl Node for CountWords {
 struct Tell;
 
 impl Callbacks for Tell {
-    fn on_node_end(&self, node_id: &str, is_output_from_cache: bool) {
+    fn on_node_end(&self, node_id: &str, is_output_from_cache: bool, _: Option<&str>) {
         println!("{node_id}: from the cache: {is_output_from_cache}");
     }
 }

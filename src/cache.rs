@@ -6,12 +6,15 @@
 mod breaker;
 mod health;
 mod lease;
+mod memory;
+mod tier;
 
 use std::time::Duration;
 
 pub use self::breaker::{Breaker, Change, State};
 pub use self::health::{Health, Ping};
 pub use self::lease::{Claim, Failure, FlightKeys, LEASE, Lease, RENEWAL, Seen};
+use self::tier::Tier;
 use crate::clock;
 use crate::codec::{self, DecodeError, Stored};
 use crate::key::Scheme;
@@ -50,6 +53,7 @@ pub struct Cache<R> {
     max_value_bytes: usize,
     breaker: Breaker,
     on_change: OnChange,
+    memory: Option<Tier>,
 }
 
 /// Told of a change of the breaker's state, and of the reason when a lookup failed.
@@ -258,6 +262,7 @@ impl<R: Redis> Cache<R> {
             max_value_bytes: MAX_VALUE_BYTES,
             breaker: Breaker::new(BREAKER_PAUSE, deadlines.lookup),
             on_change: |_, _| (),
+            memory: None,
         }
     }
 
@@ -286,15 +291,29 @@ impl<R: Redis> Cache<R> {
         self.breaker.state()
     }
 
-    /// Looks a key of that scheme up: one `GET`, or nothing while the breaker is open.
+    /// Looks a key of that scheme up in Redis: one `GET`, or nothing while the breaker is open. With
+    /// memory there is a `PTTL` with it, in the same round trip, for values that do not say how long they
+    /// live.
     pub async fn lookup(&self, key: &str, scheme: Scheme) -> Lookup {
         let Some(permit) = self.breaker.permit(clock::now_ms) else {
             return Lookup::Miss(Some(MissReason::CircuitOpen));
         };
         self.tell(permit.change, None);
-        let found = match self.ask(Command::get(key), self.deadlines.lookup).await {
-            Ok(Reply::Text(stored)) => found(&stored, scheme),
-            Ok(Reply::Nil) => Lookup::Miss(None),
+        let since = clock::now_ms();
+        let commands = [Command::get(key), Command::PTtl(key.into())];
+        let commands = match self.needs_lifetime(scheme) {
+            true => commands.as_slice(),
+            false => std::slice::from_ref(&commands[0]),
+        };
+        let found = match self.ask_for_first(commands, self.deadlines.lookup).await {
+            Ok((Reply::Text(stored), lifetime)) => {
+                let found = found(&stored, scheme);
+                if let Lookup::Hit(stored) = &found {
+                    self.remember_read(key, stored, scheme, lifetime, since);
+                }
+                found
+            }
+            Ok((Reply::Nil, _)) => Lookup::Miss(None),
             Ok(_) => Lookup::Miss(Some(MissReason::BadReply)),
             Err(reason) => Lookup::Miss(Some(reason)),
         };
@@ -317,17 +336,28 @@ impl<R: Redis> Cache<R> {
 
     /// The reply to a command that somebody waits for, unless it is an error.
     async fn ask(&self, command: Command<'_>, deadline: Duration) -> Result<Reply, MissReason> {
-        let replies = self.redis.execute(&[command], deadline).await;
-        match replies.map(|replies| replies.into_iter().next()) {
-            Ok(Some(Reply::Error(error))) if error.starts_with("WRONGTYPE") => {
+        self.ask_for_first(&[command], deadline).await.map(|(reply, _)| reply)
+    }
+
+    /// The reply to the first of a few commands, unless it is an error; and that to the second, whatever
+    /// it is.
+    async fn ask_for_first(
+        &self,
+        commands: &[Command<'_>],
+        deadline: Duration,
+    ) -> Result<(Reply, Option<Reply>), MissReason> {
+        let replies = self.redis.execute(commands, deadline).await;
+        let mut replies = replies.map_err(|error| MissReason::from(&error))?.into_iter();
+        let first = match replies.next() {
+            Some(Reply::Error(error)) if error.starts_with("WRONGTYPE") => {
                 Err(MissReason::WrongType)
             }
-            Ok(Some(Reply::Error(error))) if is_about_rate(&error) => Err(MissReason::Busy),
-            Ok(Some(Reply::Error(_))) => Err(MissReason::RedisError),
-            Ok(Some(reply)) => Ok(reply),
-            Ok(None) => Err(MissReason::BadReply),
-            Err(error) => Err((&error).into()),
-        }
+            Some(Reply::Error(error)) if is_about_rate(&error) => Err(MissReason::Busy),
+            Some(Reply::Error(_)) => Err(MissReason::RedisError),
+            Some(reply) => Ok(reply),
+            None => Err(MissReason::BadReply),
+        };
+        first.map(|first| (first, replies.next()))
     }
 
     fn tell(&self, change: Option<Change>, failure: Option<MissReason>) {
@@ -336,7 +366,8 @@ impl<R: Redis> Cache<R> {
         }
     }
 
-    /// Writes an entry: one `SETEX`, or `SET` without a ttl; nothing unless the breaker is closed.
+    /// Writes an entry: one `SETEX`, or `SET` without a ttl; nothing unless the breaker is closed. What
+    /// is there then is in memory too.
     pub async fn store(&self, entry: &Entry) -> WriteOutcome {
         self.write(entry, None).await
     }
@@ -356,9 +387,13 @@ impl<R: Redis> Cache<R> {
         let lifetime = entry.ttl.map(|ttl| ttl.saturating_add(entry.stale_for));
         let mut commands = vec![Command::store(&entry.key, &value, lifetime)];
         commands.extend(after);
+        let since = clock::now_ms();
         let replies = self.redis.execute(&commands, self.deadlines.write).await;
         match replies.map(|replies| replies.into_iter().next()) {
-            Ok(Some(Reply::Text(_))) => WriteOutcome::Stored,
+            Ok(Some(Reply::Text(_))) => {
+                self.remember_written(entry, since);
+                WriteOutcome::Stored
+            }
             Ok(Some(Reply::Error(error))) if is_about_size(&error) => WriteOutcome::TooLarge,
             Ok(Some(Reply::Error(error))) if is_about_rate(&error) => WriteOutcome::Busy,
             Ok(Some(Reply::Error(error))) if is_about_rights(&error) => WriteOutcome::ReadOnly,

@@ -64,13 +64,18 @@ pub fn encode(output: &str) -> String {
 
 /// The value stored for an output, given as JSON text, under a `canonical` key. `ttl` in seconds.
 pub fn seal(output: &str, stored_at: u64, ttl: Option<u64>) -> String {
-    let fresh_until = match ttl {
-        Some(ttl) => stored_at.saturating_add(ttl.saturating_mul(1000)).to_string(),
+    let fresh_until = match fresh_until(stored_at, ttl) {
+        Some(until) => until.to_string(),
         None => "null".to_owned(),
     };
     format!(
         "{{\"v\":{VERSION},\"stored_at\":{stored_at},\"fresh_until\":{fresh_until},\"body\":{output}}}"
     )
+}
+
+/// Until when an output is fresh, in milliseconds since 1970; None for ever. `ttl` in seconds.
+pub fn fresh_until(stored_at: u64, ttl: Option<u64>) -> Option<u64> {
+    ttl.map(|ttl| stored_at.saturating_add(ttl.saturating_mul(1000)))
 }
 
 /// The output in a stored value.
@@ -110,9 +115,14 @@ pub fn decode(stored: &str) -> Result<String, DecodeError> {
         Err(_) => decode_leniently(stored.as_bytes()).ok_or(DecodeError::NotBase64)?,
     };
     let text = String::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)?;
-    match is_null(&text, Dialect::STRICT) {
+    check(&text).map(|()| text)
+}
+
+/// Whether a text can be served as an output, under keys of either scheme.
+pub fn check(output: &str) -> Result<(), DecodeError> {
+    match is_null(output, Dialect::STRICT) {
         Ok(true) => Err(DecodeError::Null),
-        Ok(false) => Ok(text),
+        Ok(false) => Ok(()),
         Err(_) => Err(DecodeError::NotJson),
     }
 }

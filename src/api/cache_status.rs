@@ -9,7 +9,7 @@ use crate::node::CacheReport;
 /// callers who have shown who they are.
 pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
     let mut value = String::from(match report {
-        CacheReport::Hit { .. } => "edgememo; hit",
+        CacheReport::Hit { .. } | CacheReport::HitInMemory { .. } => "edgememo; hit",
         CacheReport::Collapsed { .. } | CacheReport::Miss { collapsed: Some(true), .. } => {
             "edgememo; fwd=miss; collapsed"
         }
@@ -100,6 +100,7 @@ mod tests {
         for (report, value) in [
             (hit(None), "edgememo; hit"),
             (hit(Some(7)), "edgememo; hit; ttl=-7"),
+            (CacheReport::HitInMemory { key: key(), age: None }, "edgememo; hit; detail=memory"),
             (CacheReport::Collapsed { key: key(), age: None }, "edgememo; fwd=miss; collapsed"),
             (waited(None, Some(NotStored::Failed), true), "edgememo; fwd=miss; collapsed"),
             (

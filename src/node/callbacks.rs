@@ -20,8 +20,9 @@ pub trait Callbacks {
     fn on_node_execute_end(&self, node_id: &str) {}
     /// The work failed.
     fn on_node_execute_error(&self, node_id: &str) {}
-    /// There is an output.
-    fn on_node_end(&self, node_id: &str, is_output_from_cache: bool) {}
+    /// There is an output. The reason is that of a hit which is unusual, as in a result's `cache.reason`.
+    fn on_node_end(&self, node_id: &str, is_output_from_cache: bool, reason: Option<&'static str>) {
+    }
     /// There is none.
     fn on_node_error(&self, node_id: &str) {}
     /// What the node depends on did not come out as it has to.
@@ -91,7 +92,8 @@ pub struct Event {
     pub id: String,
     /// Milliseconds since the trace was begun.
     pub at_ms: u64,
-    /// For `node_execute_start`: why the lookup was skipped or failed, if it did.
+    /// For `node_execute_start`: why the lookup was skipped or failed, if it did. For `node_end`: what is
+    /// unusual about a hit.
     pub reason: Option<&'static str>,
     /// For `node_end`: whether the output came from the cache.
     pub is_output_from_cache: Option<bool>,
@@ -169,9 +171,10 @@ impl Callbacks for Trace {
         self.keep("node_execute_error", Subject::Node, id);
     }
 
-    fn on_node_end(&self, id: &str, is_output_from_cache: bool) {
+    fn on_node_end(&self, id: &str, is_output_from_cache: bool, reason: Option<&'static str>) {
         let is_output_from_cache = Some(is_output_from_cache);
-        self.push(Event { is_output_from_cache, ..self.event("node_end", Subject::Node, id) });
+        let event = self.event("node_end", Subject::Node, id);
+        self.push(Event { reason, is_output_from_cache, ..event });
     }
 
     fn on_node_error(&self, id: &str) {

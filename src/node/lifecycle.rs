@@ -127,7 +127,8 @@ impl Finished {
 /// 2. the input is transformed;
 /// 3. the input is validated;
 /// 4. `on_node_start`;
-/// 5. lookup, if both switches are on: one `GET`, and a hit goes on with step 8;
+/// 5. lookup, if both switches are on: in memory where there is some, then one `GET`; a hit goes on
+///    with step 8;
 /// 6. on a miss the run waits while another with the same key executes; otherwise the node executes,
 ///    between `on_node_execute_start` and `on_node_execute_end` or
 ///    `on_node_execute_error`, and again after a pause where its error handling says so;
@@ -151,7 +152,9 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     // 9.
     match finished.outcome() {
         Outcome::Success => {
-            context.callbacks.on_node_end(node.id(), finished.cache.is_output_from_cache())
+            let is_from_cache = finished.cache.is_output_from_cache();
+            let reason = finished.cache.reason().filter(|_| is_from_cache);
+            context.callbacks.on_node_end(node.id(), is_from_cache, reason);
         }
         Outcome::Failure => context.callbacks.on_node_error(node.id()),
         Outcome::Skip => context.callbacks.on_node_skip(node.id()),

@@ -22,6 +22,13 @@ pub enum CacheReport {
         /// For how many seconds it has not been fresh any more, when it is made anew meanwhile.
         stale_for: Option<u64>,
     },
+    /// The output came from the memory of the isolate, and Redis was not asked.
+    HitInMemory {
+        /// Where it is in Redis.
+        key: String,
+        /// How many seconds ago it was stored, where that is known.
+        age: Option<u64>,
+    },
     /// The output is that of another run, for which this one waited.
     Collapsed {
         /// Where it was looked for.
@@ -68,7 +75,7 @@ impl CacheReport {
     /// `hit`, `miss`, `stale` or `bypass`, as in a result's `cache.status`.
     pub fn status(&self) -> &'static str {
         match self {
-            Self::Hit { .. } => "hit",
+            Self::Hit { .. } | Self::HitInMemory { .. } => "hit",
             Self::StaleIfError { .. } => "stale",
             Self::Collapsed { .. } | Self::Miss { .. } => "miss",
             Self::NotReached | Self::NoCacheConfig | Self::CachingDisabled | Self::NoKey(_) => {
@@ -81,6 +88,7 @@ impl CacheReport {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Hit { key, .. }
+            | Self::HitInMemory { key, .. }
             | Self::Collapsed { key, .. }
             | Self::StaleIfError { key, .. }
             | Self::Miss { key, .. } => Some(key),
@@ -88,9 +96,11 @@ impl CacheReport {
         }
     }
 
-    /// Why the cache did not answer or will not hold the output; None when nothing is unusual.
+    /// Why the cache did not answer or will not hold the output, or what answered in the place of Redis;
+    /// None when nothing is unusual.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
+            Self::HitInMemory { .. } => Some("memory"),
             Self::NoCacheConfig => Some("no-cache-config"),
             Self::CachingDisabled => Some("caching-disabled"),
             Self::NoKey(code) => Some(code),
@@ -108,6 +118,7 @@ impl CacheReport {
     pub fn age(&self) -> Option<u64> {
         match self {
             Self::Hit { age, .. }
+            | Self::HitInMemory { age, .. }
             | Self::Collapsed { age, .. }
             | Self::StaleIfError { age, .. } => *age,
             _ => None,
@@ -116,7 +127,13 @@ impl CacheReport {
 
     /// Whether the output was stored before, and the run did not make it.
     pub fn is_output_from_cache(&self) -> bool {
-        matches!(self, Self::Hit { .. } | Self::Collapsed { .. } | Self::StaleIfError { .. })
+        matches!(
+            self,
+            Self::Hit { .. }
+                | Self::HitInMemory { .. }
+                | Self::Collapsed { .. }
+                | Self::StaleIfError { .. }
+        )
     }
 
     /// Whether a write follows the response.

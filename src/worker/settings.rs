@@ -32,6 +32,13 @@ const DEFINITIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/definitions
 /// Largest body of a request, unless `MAX_BODY_BYTES` says otherwise.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// The largest memory tier, in units of 1024 * 1024 bytes: half of what an isolate has. Requests and
+/// their values need the other half.
+const MAX_MEMORY_MB: usize = 64;
+
+/// How long something stays in memory, unless `CACHE_MEMORY_TTL` says otherwise.
+const MEMORY_TTL: Duration = Duration::from_secs(5);
+
 /// Everything that requests share.
 pub(super) struct App {
     pub definitions: Definitions,
@@ -130,6 +137,14 @@ fn cache(env: &Env, deadlines: Deadlines) -> Result<Cache<Store>, Problem> {
     }
     if let Some(pause) = number(env, "CACHE_BREAKER_PAUSE_MS")? {
         cache = cache.with_breaker_pause(Duration::from_millis(pause));
+    }
+    let megabytes = number(env, "CACHE_MEMORY_MB")?.unwrap_or(0);
+    if megabytes > MAX_MEMORY_MB {
+        return Err(invalid(format!("CACHE_MEMORY_MB has to be at most {MAX_MEMORY_MB}")));
+    }
+    let lifetime = number(env, "CACHE_MEMORY_TTL")?.map_or(MEMORY_TTL, Duration::from_secs);
+    if megabytes > 0 && !lifetime.is_zero() {
+        cache = cache.with_memory(megabytes * 1024 * 1024, lifetime);
     }
     Ok(cache)
 }

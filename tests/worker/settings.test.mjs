@@ -95,6 +95,8 @@ for (const name of [
   "CACHE_WRITE_TIMEOUT_MS",
   "CACHE_MAX_VALUE_BYTES",
   "CACHE_BREAKER_PAUSE_MS",
+  "CACHE_MEMORY_MB",
+  "CACHE_MEMORY_TTL",
   "MAX_BODY_BYTES",
   "EMBEDDED_SHARD_MAX_BYTES",
 ]) {
@@ -102,6 +104,13 @@ for (const name of [
     refuses(`${name}=${value}`, { [name]: value }, "settings-invalid", name);
   }
 }
+
+refuses(
+  "more memory than an isolate can spare",
+  { CACHE_MEMORY_MB: "65" },
+  "settings-invalid",
+  "CACHE_MEMORY_MB has to be at most 64",
+);
 
 withWorld(
   "KV_REST_API_URL and KV_REST_API_TOKEN",

@@ -131,6 +131,26 @@ fn a_hit_skips_execution_and_its_callbacks() {
 }
 
 #[test]
+fn a_hit_in_memory_asks_nothing_of_redis_and_says_so() {
+    for key in [Scheme::Dynamiq, Scheme::Canonical] {
+        let cache = Setup::new().cache.with_memory(1 << 20, Duration::from_secs(3600));
+        let setup = Setup { cache, node: Counting { key, ..Setup::new().node }, ..Setup::new() };
+        let (first, _) = setup.run(INPUT);
+        setup.cache.redis().take_journal();
+        setup.cache.redis().set_fault(Some(Fault::Fails(RedisError::Unreachable)));
+        let (second, events) = setup.run(INPUT);
+        assert_eq!(second.result, first.result);
+        assert!(second.cache.is_output_from_cache() && second.write.is_none());
+        assert_eq!((second.cache.status(), second.cache.reason()), ("hit", Some("memory")));
+        assert_eq!(second.cache.key(), first.cache.key());
+        assert_eq!(second.cache.age().is_some(), key == Scheme::Canonical);
+        assert_eq!(second.lookup_ms, Some(0));
+        assert_eq!(events, ["node_start", "node_end"]);
+        assert!(setup.cache.redis().take_journal().is_empty());
+    }
+}
+
+#[test]
 fn with_one_switch_off_redis_is_not_contacted() {
     let off_at_the_node =
         Setup { node: Counting { enabled: false, ..Setup::new().node }, ..Setup::new() };

@@ -89,8 +89,11 @@ function respOf(vars) {
 export function describeStore(vars) {
   const redis = redisOf(vars);
   if (redis?.problem) return `INCOMPLETE: ${redis.problem} in .dev.vars; runs answer 503`;
-  if (redis) return `Redis at ${redis.host}${redis.client ? ", over TCP" : ""} (.dev.vars)`;
-  return `embedded; its entries are in ${stateFolder(vars)} and survive a restart`;
+  const memory =
+    Number(vars.CACHE_MEMORY_MB) > 0 ? `, behind ${vars.CACHE_MEMORY_MB} MiB of memory` : "";
+  if (redis)
+    return `Redis at ${redis.host}${redis.client ? ", over TCP" : ""} (.dev.vars)${memory}`;
+  return `embedded; its entries are in ${stateFolder(vars)} and survive a restart${memory}`;
 }
 
 /**

@@ -86,6 +86,7 @@ describe("words", () => {
     assert.match(reasonInWords("redis-timeout"), /did not answer in time/);
     assert.match(reasonInWords("duplicate-name"), /one name: there is no canonical key, so/);
     assert.match(reasonInWords("not-envelope"), /not an envelope/);
+    assert.match(reasonInWords("memory"), /in the Worker’s memory/);
     assert.equal(reasonInWords("brand-new"), "Reason: brand-new.");
   });
 });

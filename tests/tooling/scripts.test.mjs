@@ -47,6 +47,8 @@ describe("the demo model's answer", () => {
 describe("what .dev.vars asks for", () => {
   test("nothing: the embedded store, the demo model, everybody on this machine", () => {
     assert.match(describeStore({}), /^embedded/);
+    assert.match(describeStore({ CACHE_MEMORY_MB: "8" }), /^embedded.*, behind 8 MiB of memory$/);
+    assert.doesNotMatch(describeStore({ CACHE_MEMORY_MB: "0" }), /memory/);
     assert.ok(wantsDemoModel({}));
     assert.match(describeModel({}), /^demo model/);
     assert.ok(isInsecure({}));

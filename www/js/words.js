@@ -38,6 +38,7 @@ const REASONS = new Map([
   ["lone-surrogate", `A text has half of a surrogate pair: ${NO_KEY}`],
   ["number-too-long", `A number has over 4300 digits: ${NO_KEY}`],
   ["exponent-out-of-range", `A number’s exponent is beyond ±999999: ${NO_KEY}`],
+  ["memory", "The answer was in the Worker’s memory: Redis was not asked."],
   ["redis-unreachable", `Redis could not be reached, ${EXECUTED}.`],
   ["redis-timeout", `Redis did not answer in time, ${EXECUTED}.`],
   ["redis-unauthorized", `Redis refused the Worker’s token or password, ${EXECUTED}.`],

@@ -243,10 +243,11 @@ for (const [name, env] of [
     test("makes each hit one GET", async () => {
       const text = uniqueText();
       await store(world, text);
+      world.store.front.journal.length = 0;
       for (let run = 0; run < 3; run += 1) {
         assert.equal(sourceOf(await world.run(cached(text))), "redis");
       }
-      assert.deepEqual(world.store.front.commandNames(), ["GET", "SETEX", "GET", "GET", "GET"]);
+      assert.deepEqual(world.store.front.commandNames(), ["GET", "GET", "GET"]);
     });
   });
 }

@@ -17,7 +17,15 @@ const server = http.createServer((request, response) => {
       response.writeHead(401).end('{"error":"WRONGPASS"}');
       return;
     }
-    const run = async (command) => ({ result: await client.sendCommand(command.map(String)) });
+    const isEncoded = request.headers["upstash-encoding"] === "base64";
+    const encode = (value) => {
+      if (Array.isArray(value)) return value.map(encode);
+      return typeof value === "string" ? Buffer.from(value).toString("base64") : value;
+    };
+    const run = async (command) => {
+      const result = await client.sendCommand(command.map(String));
+      return { result: isEncoded && result !== "OK" ? encode(result) : result };
+    };
     const parsed = JSON.parse(body);
     const answer = request.url === "/pipeline" ? Promise.all(parsed.map(run)) : run(parsed);
     const reply = JSON.stringify(await answer);

@@ -313,6 +313,7 @@ impl<R: Redis> Cache<R> {
                 }
                 found
             }
+            Ok((Reply::Bytes(_), _)) => Lookup::Miss(Some(MissReason::NotUtf8)),
             Ok((Reply::Nil, _)) => Lookup::Miss(None),
             Ok(_) => Lookup::Miss(Some(MissReason::BadReply)),
             Err(reason) => Lookup::Miss(Some(reason)),
@@ -508,6 +509,7 @@ mod tests {
             (Fault::Answers(Reply::Integer(1)), "redis-bad-reply"),
             (Fault::Answers(Reply::Text("hello world".to_owned())), "not-base64"),
             (Fault::Answers(Reply::Text("//4=".to_owned())), "not-utf8"),
+            (Fault::Answers(Reply::Bytes(vec![255])), "not-utf8"),
             (Fault::Answers(Reply::Text(codec::encode("NaN"))), "not-json"),
         ] {
             let cache = cache();
@@ -623,6 +625,7 @@ mod tests {
             Fault::Fails(RedisError::Status(429)),
             Fault::Fails(RedisError::ReplyTooLarge(1)),
             Fault::Answers(Reply::Text("hello world".to_owned())),
+            Fault::Answers(Reply::Bytes(vec![255])),
             Fault::Answers(Reply::Text(codec::encode("null"))),
         ] {
             let cache = cache();

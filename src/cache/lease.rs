@@ -250,6 +250,7 @@ fn see(
 ) -> Option<Seen> {
     let found = match entry? {
         Reply::Text(stored) => super::found(&stored, scheme),
+        Reply::Bytes(_) => Lookup::Miss(Some(MissReason::NotUtf8)),
         // MGET gives nothing for a key of another type.
         Reply::Nil => Lookup::Miss(None),
         _ => return None,

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+mod parse;
+
+pub use self::parse::integer;
+
 /// A command. [`Command::args`] is its wire form, [`Command::parse`] the way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -51,6 +55,23 @@ pub enum Command<'a> {
         /// For how many milliseconds from now on; at least 1.
         milliseconds: u64,
     },
+    /// `INCRBY key increment`: the number at the key grows, and keeps its expiry.
+    IncrBy {
+        /// Where.
+        key: Cow<'a, str>,
+        /// By how much; negative numbers shrink it.
+        by: i64,
+    },
+    /// `SCAN cursor [MATCH pattern] [COUNT count]`: some of the keys; [`Reply::into_scanned`] reads
+    /// the reply.
+    Scan {
+        /// Where to go on: 0 at first, then what the last reply said.
+        cursor: u64,
+        /// The keys that are wanted, as [`Pattern`](super::glob::Pattern) reads it; None: all.
+        pattern: Option<Cow<'a, str>>,
+        /// How many keys to look at, at least 1; None: 10. A hint.
+        count: Option<u64>,
+    },
     /// `EDGEMEMO.AWAIT milliseconds key [key …]`, which the embedded store alone knows: the reply of
     /// `MGET`, as soon as the second key is not there, or after that time.
     Await {
@@ -96,6 +117,8 @@ pub enum Reply {
     Nil,
     /// A status (`OK`, `PONG`) or a string.
     Text(String),
+    /// A string that is not UTF-8. Nothing here stores one.
+    Bytes(Vec<u8>),
     /// A number.
     Integer(i64),
     /// Several replies.
@@ -108,6 +131,28 @@ impl Reply {
     /// The reply to a command that has nothing to say.
     pub fn ok() -> Self {
         Self::Text("OK".to_owned())
+    }
+
+    /// A string; what is no UTF-8 is kept as bytes.
+    pub fn string(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+    }
+
+    /// The reply to a `SCAN`: where to go on, 0 at the end, and some keys.
+    pub fn scanned(next: u64, keys: Vec<Self>) -> Self {
+        Self::Array(vec![Self::Text(next.to_string()), Self::Array(keys)])
+    }
+
+    /// What a `SCAN` found, likewise. None when it is no reply to one.
+    pub fn into_scanned(self) -> Option<(u64, Vec<Self>)> {
+        let Self::Array(parts) = self else { return None };
+        let mut parts = parts.into_iter();
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(Self::Text(next)), Some(Self::Array(keys)), None) => {
+                Some((next.parse().ok()?, keys))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -123,6 +168,11 @@ impl CommandError {
 
     fn arity(name: &str) -> Self {
         Self(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// What is said of an argument or a value that should be a number.
+    pub fn not_an_integer() -> Self {
+        Self::new("value is not an integer or out of range")
     }
 
     fn expire_time(name: &str) -> Self {
@@ -151,12 +201,13 @@ impl<'a> Command<'a> {
             Self::Get(key) | Self::PTtl(key) => Some(key),
             Self::Set { key, .. }
             | Self::SetEx { key, .. }
+            | Self::IncrBy { key, .. }
             | Self::CompareAndDelete { key, .. }
             | Self::CompareAndExpire { key, .. } => Some(key),
             Self::Del(keys) | Self::MGet(keys) | Self::Await { keys, .. } => {
                 keys.first().map(|key| &**key)
             }
-            Self::Ping(_) => None,
+            Self::Scan { .. } | Self::Ping(_) => None,
         }
     }
 
@@ -202,55 +253,22 @@ impl<'a> Command<'a> {
                 vec![text("EVAL"), text(COMPARE_AND_EXPIRE), text("1"), key, expected, milliseconds]
             }
             Self::PTtl(key) => vec![text("PTTL"), Cow::Borrowed(key)],
+            Self::IncrBy { key, by } => {
+                vec![text("INCRBY"), Cow::Borrowed(key), by.to_string().into()]
+            }
+            Self::Scan { cursor, pattern, count } => {
+                let mut args = vec![text("SCAN"), cursor.to_string().into()];
+                if let Some(pattern) = pattern {
+                    args.extend([text("MATCH"), Cow::Borrowed(&**pattern)]);
+                }
+                if let Some(count) = count {
+                    args.extend([text("COUNT"), count.to_string().into()]);
+                }
+                args
+            }
             Self::Ping(message) => std::iter::once(text("PING"))
                 .chain(message.iter().map(|message| Cow::Borrowed(&**message)))
                 .collect(),
-        }
-    }
-
-    /// Reads a command from name and arguments, with Redis's errors for what is wrong.
-    pub fn parse(args: Vec<Cow<'a, str>>) -> Result<Self, CommandError> {
-        let mut args = args.into_iter();
-        let name = args.next().unwrap_or_default().to_ascii_lowercase();
-        let mut rest: Vec<Cow<'a, str>> = args.collect();
-        let options = rest.split_off(rest.len().min(3));
-        let arity = || CommandError::arity(&name);
-        let mut rest = rest.into_iter();
-        let mut next = || rest.next().ok_or_else(arity);
-        match name.as_str() {
-            "get" => exactly(Self::Get(next()?), rest.next(), &options, &name),
-            "pttl" => exactly(Self::PTtl(next()?), rest.next(), &options, &name),
-            "ping" => exactly(Self::Ping(rest.next()), rest.next(), &options, &name),
-            "del" | "mget" => {
-                let keys: Vec<_> = std::iter::once(next()?).chain(rest).chain(options).collect();
-                Ok(if name == "del" { Self::Del(keys) } else { Self::MGet(keys) })
-            }
-            "edgememo.await" => {
-                let (milliseconds, first) = (lifetime(&next()?, &name)?, next()?);
-                let keys = std::iter::once(first).chain(rest).chain(options).collect();
-                Ok(Self::Await { milliseconds, keys })
-            }
-            "eval" => {
-                let (script, count, key) = (next()?, next()?, next()?);
-                if count != "1" {
-                    return Err(unknown_script());
-                }
-                script_call(&script, key, options)
-            }
-            "setex" => {
-                let (key, seconds, value) = (next()?, next()?, next()?);
-                let seconds = lifetime(&seconds, "setex")?;
-                Expiry::Seconds(seconds)
-                    .as_millis()
-                    .ok_or_else(|| CommandError::expire_time("setex"))?;
-                exactly(Self::SetEx { key, seconds, value }, None, &options, &name)
-            }
-            "set" => {
-                let (key, value, first) = (next()?, next()?, rest.next());
-                let (expiry, if_absent) = set_options(first.into_iter().chain(options))?;
-                Ok(Self::Set { key, value, expiry, if_absent })
-            }
-            _ => Err(CommandError::new(&format!("unknown command '{name}'"))),
         }
     }
 }
@@ -260,157 +278,4 @@ fn named<'a>(name: &'static str, keys: &'a [Cow<'_, str>]) -> Vec<Cow<'a, str>> 
     std::iter::once(Cow::Borrowed(name))
         .chain(keys.iter().map(|key| Cow::Borrowed(&**key)))
         .collect()
-}
-
-/// One of the scripts that are known here: there is nothing that runs others.
-fn script_call<'a>(
-    script: &str,
-    key: Cow<'a, str>,
-    args: Vec<Cow<'a, str>>,
-) -> Result<Command<'a>, CommandError> {
-    let mut args = args.into_iter();
-    match (script, args.next(), args.next(), args.next()) {
-        (COMPARE_AND_DELETE, Some(expected), None, None) => {
-            Ok(Command::CompareAndDelete { key, expected })
-        }
-        (COMPARE_AND_EXPIRE, Some(expected), Some(milliseconds), None) => {
-            let milliseconds = lifetime(&milliseconds, "pexpire")?;
-            Ok(Command::CompareAndExpire { key, expected, milliseconds })
-        }
-        _ => Err(unknown_script()),
-    }
-}
-
-fn unknown_script() -> CommandError {
-    CommandError::new("this script is not known here")
-}
-
-fn exactly<'a>(
-    command: Command<'a>,
-    more: Option<Cow<'a, str>>,
-    options: &[Cow<'a, str>],
-    name: &str,
-) -> Result<Command<'a>, CommandError> {
-    if more.is_some() || !options.is_empty() { Err(CommandError::arity(name)) } else { Ok(command) }
-}
-
-fn set_options<'a>(
-    mut options: impl Iterator<Item = Cow<'a, str>>,
-) -> Result<(Option<Expiry>, bool), CommandError> {
-    let syntax = || CommandError::new("syntax error");
-    let (mut expiry, mut if_absent) = (None, false);
-    while let Some(option) = options.next() {
-        match option.to_ascii_uppercase().as_str() {
-            "NX" => if_absent = true,
-            unit @ ("EX" | "PX") if expiry.is_none() => {
-                let number = lifetime(&options.next().ok_or_else(syntax)?, "set")?;
-                let lifetime = if unit == "EX" {
-                    Expiry::Seconds(number)
-                } else {
-                    Expiry::Milliseconds(number)
-                };
-                lifetime.as_millis().ok_or_else(|| CommandError::expire_time("set"))?;
-                expiry = Some(lifetime);
-            }
-            _ => return Err(syntax()),
-        }
-    }
-    Ok((expiry, if_absent))
-}
-
-fn lifetime(text: &str, name: &str) -> Result<u64, CommandError> {
-    let number: i64 =
-        text.parse().map_err(|_| CommandError::new("value is not an integer or out of range"))?;
-    match u64::try_from(number) {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(CommandError::expire_time(name)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parse(text: &str) -> Result<Command<'_>, String> {
-        Command::parse(text.split(' ').map(Cow::Borrowed).collect()).map_err(|error| error.0)
-    }
-
-    #[test]
-    fn names_and_options_are_read_in_any_case() {
-        assert_eq!(parse("get k"), Ok(Command::get("k")));
-        assert_eq!(
-            parse("set k v px 5 nx"),
-            Ok(Command::Set {
-                key: "k".into(),
-                value: "v".into(),
-                expiry: Some(Expiry::Milliseconds(5)),
-                if_absent: true,
-            })
-        );
-        assert_eq!(parse("SETEX k 10 v"), Ok(Command::store("k", "v", Some(10))));
-        assert_eq!(
-            parse("del a b c d e"),
-            Ok(Command::Del(["a", "b", "c", "d", "e"].map(Cow::Borrowed).to_vec()))
-        );
-    }
-
-    #[test]
-    fn errors_are_in_the_words_of_redis() {
-        let refused = |text: &str, message: &str| {
-            assert_eq!(parse(text).unwrap_err(), format!("ERR {message}"), "{text}");
-        };
-        refused("get", "wrong number of arguments for 'get' command");
-        refused("GET a b", "wrong number of arguments for 'get' command");
-        refused("setex a 1 b c", "wrong number of arguments for 'setex' command");
-        refused("setex a 0 b", "invalid expire time in 'setex' command");
-        refused("setex a -1 b", "invalid expire time in 'setex' command");
-        refused("setex a 9223372036854775807 b", "invalid expire time in 'setex' command");
-        refused("setex a x b", "value is not an integer or out of range");
-        refused("set a b ex", "syntax error");
-        refused("set a b ex 1 px 1", "syntax error");
-        refused("set a b ex 0", "invalid expire time in 'set' command");
-        refused("set a b keepttl", "syntax error");
-        refused("flushall", "unknown command 'flushall'");
-        refused("eval return 1 k", "this script is not known here");
-        refused("", "unknown command ''");
-    }
-
-    fn any_command() -> impl Strategy<Value = Command<'static>> {
-        let text = || any::<String>().prop_map(Cow::<'static, str>::Owned);
-        let expiry = proptest::option::of(prop_oneof![
-            (1..=1_000_000_u64).prop_map(Expiry::Seconds),
-            (1..=1_000_000_u64).prop_map(Expiry::Milliseconds),
-        ]);
-        prop_oneof![
-            text().prop_map(Command::Get),
-            text().prop_map(Command::PTtl),
-            proptest::option::of(text()).prop_map(Command::Ping),
-            proptest::collection::vec(text(), 1..6).prop_map(Command::Del),
-            proptest::collection::vec(text(), 1..6).prop_map(Command::MGet),
-            (proptest::collection::vec(text(), 1..6), 1..=1_000_000_u64)
-                .prop_map(|(keys, milliseconds)| Command::Await { milliseconds, keys }),
-            (text(), text())
-                .prop_map(|(key, expected)| Command::CompareAndDelete { key, expected }),
-            (text(), text(), 1..=1_000_000_u64).prop_map(|(key, expected, milliseconds)| {
-                Command::CompareAndExpire { key, expected, milliseconds }
-            }),
-            (text(), 1..=1_000_000_u64, text()).prop_map(|(key, seconds, value)| Command::SetEx {
-                key,
-                seconds,
-                value
-            }),
-            (text(), text(), expiry, any::<bool>()).prop_map(|(key, value, expiry, if_absent)| {
-                Command::Set { key, value, expiry, if_absent }
-            }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn the_wire_form_reads_back_as_the_command(command in any_command()) {
-            prop_assert_eq!(Command::parse(command.args()), Ok(command.clone()));
-        }
-    }
 }

@@ -5,12 +5,46 @@
 //! such objects, always with 200. Both sides are here: the client's for [`super::rest`], the
 //! server's for the embedded store.
 //!
+//! `Upstash-Encoding: base64` asks for strings in Base64, which are then exact: in plain JSON what is not
+//! UTF-8 is replaced, or makes the server fail.
+//!
 //! Source: <https://upstash.com/docs/redis/features/restapi>
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{Command, Reply};
 use crate::json::{Dialect, Document, Item, ParseError, Value, write_string};
+
+/// The header that asks for strings in Base64.
+pub const ENCODING_HEADER: &str = "upstash-encoding";
+const BASE64: &str = "base64";
+/// The status that Upstash leaves as it is. It cannot be taken for Base64, whose length is a multiple
+/// of four. serverless-redis-http encodes it too.
+const OK: &str = "OK";
+
+/// How strings stand in an answer. Numbers, nulls and errors are never encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are.
+    Plain,
+    /// In Base64, also in arrays; all but the status `OK`.
+    Base64,
+}
+
+impl Encoding {
+    /// What the value of [`ENCODING_HEADER`] asks for.
+    pub fn from_header(value: Option<&str>) -> Self {
+        if value == Some(BASE64) { Self::Base64 } else { Self::Plain }
+    }
+
+    /// The value of [`ENCODING_HEADER`] that asks for this; None when nothing has to.
+    pub fn to_header(self) -> Option<&'static str> {
+        (self == Self::Base64).then_some(BASE64)
+    }
+}
 
 /// The body of a request: one command by itself, several as a pipeline.
 pub fn write_request(commands: &[Command<'_>]) -> String {
@@ -37,31 +71,46 @@ fn write_array<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)
     out.push(']');
 }
 
-/// The replies in the body of an answer to `count` commands. None when it is something else.
-pub fn read_replies(body: &str, count: usize) -> Option<Vec<Reply>> {
+/// The replies in the body of an answer to `count` commands. None when it is something else, or not
+/// encoded so.
+pub fn read_replies(body: &str, count: usize, encoding: Encoding) -> Option<Vec<Reply>> {
     let document = Document::parse(body, Dialect::STRICT).ok()?;
     match (document.root().item(), count) {
-        (Item::Object(_), 1) => Some(vec![read_reply(document.root())?]),
+        (Item::Object(_), 1) => Some(vec![read_reply(document.root(), encoding)?]),
         (Item::Array(replies), _) => {
-            replies.map(read_reply).collect::<Option<Vec<_>>>().filter(|r| r.len() == count)
+            let replies = replies.map(|reply| read_reply(reply, encoding));
+            replies.collect::<Option<Vec<_>>>().filter(|r| r.len() == count)
         }
         _ => None,
     }
 }
 
-fn read_reply(value: Value<'_>) -> Option<Reply> {
+fn read_reply(value: Value<'_>, encoding: Encoding) -> Option<Reply> {
     if let Some(error) = value.get("error") {
         return Some(Reply::Error(text_of(error)?.into_owned()));
     }
-    read_result(value.get("result")?)
+    let result = value.get("result")?;
+    match (result.item(), encoding) {
+        (Item::String(_), Encoding::Base64) if text_of(result)? == OK => Some(Reply::ok()),
+        _ => read_result(result, encoding),
+    }
 }
 
-fn read_result(value: Value<'_>) -> Option<Reply> {
+fn read_result(value: Value<'_>, encoding: Encoding) -> Option<Reply> {
     match value.item() {
         Item::Null => Some(Reply::Nil),
         Item::Integer(text) => text.parse().ok().map(Reply::Integer),
-        Item::String(_) => Some(Reply::Text(text_of(value)?.into_owned())),
-        Item::Array(values) => values.map(read_result).collect::<Option<_>>().map(Reply::Array),
+        Item::String(_) => {
+            let text = text_of(value)?;
+            match encoding {
+                Encoding::Plain => Some(Reply::Text(text.into_owned())),
+                Encoding::Base64 => STANDARD.decode(&*text).ok().map(Reply::string),
+            }
+        }
+        Item::Array(values) => {
+            let values = values.map(|value| read_result(value, encoding));
+            values.collect::<Option<_>>().map(Reply::Array)
+        }
         Item::Bool(_) | Item::Float(_) | Item::Object(_) => None,
     }
 }
@@ -93,20 +142,20 @@ fn read_args(command: Value<'_>) -> Option<Vec<String>> {
 }
 
 /// The body of the answer to a single command.
-pub fn write_reply(reply: &Reply) -> String {
+pub fn write_reply(reply: &Reply, encoding: Encoding) -> String {
     let mut out = String::new();
-    push_reply(&mut out, reply);
+    push_reply(&mut out, reply, encoding);
     out
 }
 
 /// The body of the answer to a pipeline.
-pub fn write_replies(replies: &[Reply]) -> String {
+pub fn write_replies(replies: &[Reply], encoding: Encoding) -> String {
     let mut out = String::new();
-    write_array(&mut out, replies, push_reply);
+    write_array(&mut out, replies, |out, reply| push_reply(out, reply, encoding));
     out
 }
 
-fn push_reply(out: &mut String, reply: &Reply) {
+fn push_reply(out: &mut String, reply: &Reply, encoding: Encoding) {
     match reply {
         Reply::Error(message) => {
             out.push_str("{\"error\":");
@@ -114,18 +163,28 @@ fn push_reply(out: &mut String, reply: &Reply) {
         }
         reply => {
             out.push_str("{\"result\":");
-            push_result(out, reply);
+            match reply {
+                Reply::Text(text) if text == OK => write_string(out, text),
+                reply => push_result(out, reply, encoding),
+            }
         }
     }
     out.push('}');
 }
 
-fn push_result(out: &mut String, reply: &Reply) {
-    match reply {
-        Reply::Nil => out.push_str("null"),
-        Reply::Integer(number) => out.push_str(&number.to_string()),
-        Reply::Text(text) | Reply::Error(text) => write_string(out, text),
-        Reply::Array(replies) => write_array(out, replies, push_result),
+fn push_result(out: &mut String, reply: &Reply, encoding: Encoding) {
+    match (reply, encoding) {
+        (Reply::Nil, _) => out.push_str("null"),
+        (Reply::Integer(number), _) => out.push_str(&number.to_string()),
+        (Reply::Text(text), Encoding::Base64) => write_string(out, &STANDARD.encode(text)),
+        (Reply::Bytes(bytes), Encoding::Base64) => write_string(out, &STANDARD.encode(bytes)),
+        (Reply::Text(text) | Reply::Error(text), _) => write_string(out, text),
+        (Reply::Bytes(bytes), Encoding::Plain) => {
+            write_string(out, &String::from_utf8_lossy(bytes))
+        }
+        (Reply::Array(replies), _) => {
+            write_array(out, replies, |out, reply| push_result(out, reply, encoding));
+        }
     }
 }
 
@@ -158,8 +217,11 @@ mod tests {
             r#"[{"result":1},{"result":2}]"#,
             r#"{"result":"a""#,
         ] {
-            assert_eq!(read_replies(body, 1), None, "{body}");
+            for encoding in [Encoding::Plain, Encoding::Base64] {
+                assert_eq!(read_replies(body, 1, encoding), None, "{body}");
+            }
         }
+        assert_eq!(read_replies(r#"{"result":"not Base64"}"#, 1, Encoding::Base64), None);
     }
 
     #[test]
@@ -168,6 +230,32 @@ mod tests {
         assert_eq!(args, [Some(["set", "k", "v", "ex", "10"].map(String::from).to_vec())]);
         assert_eq!(read_request(r#"["get",null]"#, false).unwrap(), [None]);
         assert_eq!(read_request(r#"[["get","a"],1]"#, true).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn base64_is_of_all_strings_but_ok() {
+        let text = |text: &str| Reply::Text(text.to_owned());
+        let nested =
+            vec![text("OK"), Reply::Nil, Reply::Integer(1), Reply::Bytes(vec![255, 0, 254])];
+        for (reply, body) in [
+            (Reply::ok(), r#"{"result":"OK"}"#),
+            (text("PONG"), r#"{"result":"UE9ORw=="}"#),
+            (text(""), r#"{"result":""}"#),
+            (Reply::Nil, r#"{"result":null}"#),
+            (Reply::Integer(-2), r#"{"result":-2}"#),
+            (Reply::Array(nested), r#"{"result":["T0s=",null,1,"/wD+"]}"#),
+            (Reply::Error("ERR x".to_owned()), r#"{"error":"ERR x"}"#),
+        ] {
+            assert_eq!(write_reply(&reply, Encoding::Base64), body);
+            assert_eq!(read_replies(body, 1, Encoding::Base64), Some(vec![reply]), "{body}");
+        }
+        // As serverless-redis-http writes it.
+        let ok = read_replies(r#"{"result":"T0s="}"#, 1, Encoding::Base64);
+        assert_eq!(ok, Some(vec![Reply::ok()]));
+    }
+
+    fn any_encoding() -> impl Strategy<Value = Encoding> {
+        prop_oneof![Just(Encoding::Plain), Just(Encoding::Base64)]
     }
 
     fn any_reply() -> impl Strategy<Value = Reply> {
@@ -183,17 +271,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn replies_read_back(replies in proptest::collection::vec(any_reply(), 2..5), error: String) {
-            prop_assert_eq!(read_replies(&write_replies(&replies), replies.len()), Some(replies));
+        fn replies_read_back(
+            replies in proptest::collection::vec(any_reply(), 2..5),
+            error: String,
+            encoding in any_encoding(),
+        ) {
+            let body = write_replies(&replies, encoding);
+            prop_assert_eq!(read_replies(&body, replies.len(), encoding), Some(replies));
             let refused = Reply::Error(error);
-            prop_assert_eq!(read_replies(&write_reply(&refused), 1), Some(vec![refused]));
+            let body = write_reply(&refused, encoding);
+            prop_assert_eq!(read_replies(&body, 1, encoding), Some(vec![refused]));
         }
 
         #[test]
-        fn a_truncated_answer_is_no_reply(reply in any_reply(), cut: prop::sample::Index) {
-            let body = write_reply(&reply);
+        fn a_truncated_answer_is_no_reply(
+            reply in any_reply(),
+            encoding in any_encoding(),
+            cut: prop::sample::Index,
+        ) {
+            let body = write_reply(&reply, encoding);
             let cut = cut.index(body.len());
-            prop_assert_eq!(body.get(..cut).map(|part| read_replies(part, 1)), Some(None));
+            let part = body.get(..cut).map(|part| read_replies(part, 1, encoding));
+            prop_assert!(part.is_none_or(|replies| replies.is_none()));
         }
     }
 }

@@ -1,20 +1,28 @@
 //! A Redis in memory, for tests: its clock is set by hand, and it can be told to fail.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::ops::Bound;
 use std::time::Duration;
 
-use super::engine::{self, Row, Rows};
+use super::engine::{self, Row, Rows, Scanned};
 use super::{Command, Redis, RedisError, Reply};
 
 /// A store that lives as long as the value.
 #[derive(Debug, Default)]
 pub struct Memory {
-    rows: RefCell<HashMap<String, Row>>,
+    table: RefCell<Table>,
     now: Cell<u64>,
     journal: RefCell<Vec<String>>,
     fault: RefCell<Option<Fault>>,
+}
+
+/// The rows, each with its position.
+#[derive(Debug, Default)]
+struct Table {
+    rows: BTreeMap<String, (u64, Row)>,
+    last: u64,
 }
 
 /// What goes wrong from now on.
@@ -24,6 +32,8 @@ pub enum Fault {
     Fails(RedisError),
     /// Every call fails, but what it asked for was done.
     FailsButDone(RedisError),
+    /// Every call takes as long as it may, and does nothing.
+    Hangs,
     /// Every command is answered with this.
     Answers(Reply),
 }
@@ -51,11 +61,11 @@ impl Memory {
     }
 
     fn apply(&self, commands: &[Command<'_>]) -> Vec<Reply> {
-        let mut rows = self.rows.borrow_mut();
+        let mut table = self.table.borrow_mut();
         commands
             .iter()
             .map(|command| {
-                let Ok(reply) = engine::execute(&mut *rows, command, self.now.get());
+                let Ok(reply) = engine::execute(&mut *table, command, self.now.get());
                 reply
             })
             .collect()
@@ -66,7 +76,7 @@ impl Redis for Memory {
     async fn execute(
         &self,
         commands: &[Command<'_>],
-        _deadline: Duration,
+        deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
         let names = commands.iter().filter_map(|c| c.args().into_iter().next());
         self.journal.borrow_mut().extend(names.map(std::borrow::Cow::into_owned));
@@ -77,29 +87,52 @@ impl Redis for Memory {
                 self.apply(commands);
                 Err(error)
             }
+            Some(Fault::Hangs) => {
+                self.advance(deadline);
+                Err(RedisError::Timeout(deadline))
+            }
             Some(Fault::Answers(reply)) => Ok(vec![reply; commands.len()]),
         }
     }
 }
 
-impl Rows for HashMap<String, Row> {
+impl Rows for Table {
     type Error = Infallible;
 
     fn get(&mut self, key: &str) -> Result<Option<Row>, Infallible> {
-        Ok(HashMap::get(self, key).cloned())
+        Ok(self.rows.get(key).map(|(_, row)| row.clone()))
     }
 
     fn expiry(&mut self, key: &str) -> Result<Option<Option<u64>>, Infallible> {
-        Ok(HashMap::get(self, key).map(|row| row.expires_at))
+        Ok(self.rows.get(key).map(|(_, row)| row.expires_at))
     }
 
     fn put(&mut self, key: &str, value: &str, expires_at: Option<u64>) -> Result<(), Infallible> {
-        self.insert(key.to_owned(), Row { value: value.to_owned(), expires_at });
+        self.last += 1;
+        let row = Row { value: value.to_owned(), expires_at };
+        self.rows.insert(key.to_owned(), (self.last, row));
         Ok(())
     }
 
+    fn scan(&mut self, prefix: &str, behind: u64, count: u64) -> Result<Vec<Scanned>, Infallible> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let in_range =
+            self.rows.range::<str, _>(from).take_while(|(key, _)| key.starts_with(prefix));
+        let mut found: Vec<_> = in_range
+            .filter(|(_, (position, _))| *position > behind)
+            .map(|(key, (position, row))| Scanned {
+                position: *position,
+                key: key.clone(),
+                expires_at: row.expires_at,
+            })
+            .collect();
+        found.sort_unstable_by_key(|row| row.position);
+        found.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
     fn remove(&mut self, key: &str) -> Result<(), Infallible> {
-        HashMap::remove(self, key);
+        self.rows.remove(key);
         Ok(())
     }
 }
@@ -171,6 +204,39 @@ mod tests {
     }
 
     #[test]
+    fn a_number_grows_within_its_lifetime_and_only_a_number_does() {
+        let memory = Memory::new();
+        let grow = |by| Command::IncrBy { key: "n".into(), by };
+        assert_eq!(run(&memory, grow(5)), Reply::Integer(5));
+        run(&memory, Command::store("n", "-7", Some(2)));
+        memory.advance(Duration::from_millis(500));
+        assert_eq!(run(&memory, grow(2)), Reply::Integer(-5));
+        assert_eq!(run(&memory, Command::PTtl("n".into())), Reply::Integer(1500));
+        memory.advance(Duration::from_millis(1500));
+        assert_eq!(run(&memory, grow(i64::MIN)), Reply::Integer(i64::MIN));
+        let overflow = "ERR increment or decrement would overflow".to_owned();
+        assert_eq!(run(&memory, grow(-1)), Reply::Error(overflow));
+        for value in ["", "x", "1.5", " 1", "01", "9223372036854775808"] {
+            run(&memory, Command::store("n", value, None));
+            let error = "ERR value is not an integer or out of range".to_owned();
+            assert_eq!(run(&memory, grow(1)), Reply::Error(error), "{value}");
+            assert_eq!(run(&memory, Command::get("n")), Reply::Text(value.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_has_expired_is_in_no_scan() {
+        let memory = Memory::new();
+        run(&memory, Command::store("a:1", "v", Some(1)));
+        run(&memory, Command::store("a:2", "v", None));
+        run(&memory, Command::store("b:1", "v", None));
+        memory.advance(Duration::from_secs(1));
+        let scan = Command::Scan { cursor: 0, pattern: Some("a:*".into()), count: Some(100) };
+        let keys = vec![Reply::Text("a:2".to_owned())];
+        assert_eq!(run(&memory, scan), Reply::scanned(0, keys));
+    }
+
+    #[test]
     fn without_a_ttl_an_entry_stays() {
         let memory = Memory::new();
         run(&memory, Command::store("k", "v", Some(1)));
@@ -178,6 +244,18 @@ mod tests {
         memory.advance(Duration::from_secs(1 << 40));
         assert_eq!(run(&memory, Command::PTtl("k".into())), Reply::Integer(-1));
         assert_eq!(run(&memory, Command::get("k")), Reply::Text("w".to_owned()));
+    }
+
+    #[test]
+    fn who_hangs_takes_the_time_there_is() {
+        let memory = Memory::new();
+        run(&memory, Command::store("k", "v", Some(1)));
+        memory.set_fault(Some(Fault::Hangs));
+        let second = Duration::from_secs(1);
+        let answer = block_on(memory.execute(&[Command::get("k")], second));
+        assert_eq!(answer, Err(RedisError::Timeout(second)));
+        memory.set_fault(None);
+        assert_eq!(run(&memory, Command::get("k")), Reply::Nil);
     }
 
     #[test]

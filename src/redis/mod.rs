@@ -9,16 +9,20 @@
 //! | [`connection`] | where such a Redis is, and as whom it is asked |
 //! | [`settings`] | which transport the settings ask for |
 //! | [`engine`] | what the commands do to a table of rows: the embedded store and the memory store |
+//! | [`glob`] | patterns for keys |
+//! | [`sharded`] | one store in several parts: which keys are where |
 //! | [`memory`] | a store in memory for tests, with faults that can be injected |
 
 pub mod command;
 pub mod connection;
 pub mod dialect;
 pub mod engine;
+pub mod glob;
 pub mod memory;
 pub mod resp;
 pub mod rest;
 pub mod settings;
+pub mod sharded;
 
 use std::time::Duration;
 

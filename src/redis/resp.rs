@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use resp_rs::ParseError;
 use resp_rs::resp2::{Frame, parse_frame};
 
@@ -181,17 +181,14 @@ impl<S: ByteStream> Incoming<S> {
 /// The parser bounds how deep arrays are nested.
 fn reply_of(frame: Frame) -> Reply {
     match frame {
-        Frame::SimpleString(bytes) | Frame::BulkString(Some(bytes)) => Reply::Text(text_of(&bytes)),
-        Frame::Error(bytes) => Reply::Error(text_of(&bytes)),
+        Frame::SimpleString(bytes) | Frame::BulkString(Some(bytes)) => {
+            Reply::string(bytes.to_vec())
+        }
+        Frame::Error(bytes) => Reply::Error(String::from_utf8_lossy(&bytes).into_owned()),
         Frame::Integer(number) => Reply::Integer(number),
         Frame::BulkString(None) | Frame::Array(None) => Reply::Nil,
         Frame::Array(Some(frames)) => Reply::Array(frames.into_iter().map(reply_of).collect()),
     }
-}
-
-/// A text; what is none is replaced, so that the value can be refused later by name.
-fn text_of(bytes: &Bytes) -> String {
-    std::str::from_utf8(bytes).unwrap_or("\u{fffd}").to_owned()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::dialect::{read_replies, write_request};
+use super::dialect::{ENCODING_HEADER, Encoding, read_replies, write_request};
 use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
 use crate::http::{Headers, HttpClient, HttpError, Request, Secret};
 
@@ -13,20 +13,34 @@ pub struct Rest<H> {
     command_url: String,
     pipeline_url: String,
     headers: Headers,
+    encoding: Encoding,
 }
 
 impl<H: HttpClient> Rest<H> {
-    /// A client for the Redis at `url`. The embedded store takes no token.
-    pub fn new(http: H, url: &str, token: Option<Secret>) -> Self {
+    /// A client for the Redis at `url`, which is asked for Base64: what is not UTF-8 in a value is then
+    /// neither replaced nor an error of the server.
+    pub fn new(http: H, url: &str, token: &Secret) -> Self {
+        let headers = Headers::json().with_bearer(token);
+        Self::with(http, url, headers, Encoding::Base64)
+    }
+
+    /// A client for a store that asks for no token and holds nothing but UTF-8: the embedded one.
+    pub fn embedded(http: H, url: &str) -> Self {
+        Self::with(http, url, Headers::json(), Encoding::Plain)
+    }
+
+    fn with(http: H, url: &str, headers: Headers, encoding: Encoding) -> Self {
         let base = url.trim_end_matches('/');
+        let headers = match encoding.to_header() {
+            Some(value) => headers.with(ENCODING_HEADER, value),
+            None => headers,
+        };
         Self {
             http,
             command_url: format!("{base}/"),
             pipeline_url: format!("{base}/pipeline"),
-            headers: match &token {
-                Some(token) => Headers::json().with_bearer(token),
-                None => Headers::json(),
-            },
+            headers,
+            encoding,
         }
     }
 }
@@ -55,7 +69,7 @@ impl<H: HttpClient> Redis for Rest<H> {
             status => return Err(RedisError::Status(status)),
         }
         let body = std::str::from_utf8(&response.body).map_err(|_| RedisError::BadReply)?;
-        read_replies(body, commands.len()).ok_or(RedisError::BadReply)
+        read_replies(body, commands.len(), self.encoding).ok_or(RedisError::BadReply)
     }
 }
 
@@ -100,8 +114,7 @@ mod tests {
             headers: Vec::new(),
         });
         let canned = Canned { answer, asked: RefCell::default() };
-        let token = Some(Secret::new("token"));
-        let rest = Rest::new(&canned, "https://redis.example/base/", token);
+        let rest = Rest::new(&canned, "https://redis.example/base/", &Secret::new("token"));
         let replies = block_on(rest.execute(&[Command::get("k")], Duration::from_millis(5)));
         let asked = canned.asked.borrow();
         let expected = ("https://redis.example/base/".to_owned(), r#"["GET","k"]"#.to_owned());
@@ -111,7 +124,9 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        assert_eq!(get(Ok((200, r#"{"result":"v"}"#))), Ok(vec![Reply::Text("v".to_owned())]));
+        assert_eq!(get(Ok((200, r#"{"result":"dg=="}"#))), Ok(vec![Reply::Text("v".to_owned())]));
+        assert_eq!(get(Ok((200, r#"{"result":"/w=="}"#))), Ok(vec![Reply::Bytes(vec![255])]));
+        assert_eq!(get(Ok((200, r#"{"result":"v"}"#))), Err(RedisError::BadReply));
         assert_eq!(get(Ok((200, r#"{"result":null}"#))), Ok(vec![Reply::Nil]));
         let wrong_type = "WRONGTYPE Operation against a key";
         assert_eq!(
@@ -134,7 +149,7 @@ mod tests {
             answer: Ok(Response { status: 200, body, headers: Vec::new() }),
             asked: RefCell::default(),
         };
-        let rest = Rest::new(&canned, "https://redis.example", None);
+        let rest = Rest::embedded(&canned, "https://redis.example");
         let commands = [Command::store("k", "v", None), Command::get("k")];
         let replies = block_on(rest.execute(&commands, Duration::from_millis(5)));
         assert_eq!(replies, Ok(vec![Reply::ok(), Reply::Error("ERR x".to_owned())]));

@@ -21,8 +21,10 @@ use worker::{
 use super::settings;
 use super::timer::JsTimer;
 use crate::clock::{self, Timer};
-use crate::redis::engine::{self, Row, Rows};
-use crate::redis::{Command, Reply, dialect};
+use crate::redis::dialect::{self, Encoding};
+use crate::redis::engine::{self, Row, Rows, Scanned};
+use crate::redis::glob::after_prefix;
+use crate::redis::{Command, Reply};
 
 /// What a shard may hold, in bytes.
 pub(super) const MAX_BYTES_SETTING: &str = "EMBEDDED_SHARD_MAX_BYTES";
@@ -82,6 +84,8 @@ impl DurableObject for EmbeddedShard {
             return error("ERR only POST is known here", 405);
         }
         let pipeline = request.path() == "/pipeline";
+        let encoding = request.headers().get(dialect::ENCODING_HEADER)?;
+        let encoding = Encoding::from_header(encoding.as_deref());
         let body = request.text().await?;
         let Ok(commands) = dialect::read_request(&body, pipeline) else {
             return error("ERR the body is not JSON", 400);
@@ -104,8 +108,8 @@ impl DurableObject for EmbeddedShard {
         }
         match (pipeline, replies.first()) {
             (false, Some(Reply::Error(message))) => error(message, 400),
-            (false, Some(reply)) => json(dialect::write_reply(reply), 200),
-            _ => json(dialect::write_replies(&replies), 200),
+            (false, Some(reply)) => json(dialect::write_reply(reply, encoding), 200),
+            _ => json(dialect::write_replies(&replies, encoding), 200),
         }
     }
 
@@ -186,7 +190,7 @@ impl EmbeddedShard {
 }
 
 fn error(message: &str, status: u16) -> Result<Response> {
-    json(dialect::write_reply(&Reply::Error(message.to_owned())), status)
+    json(dialect::write_reply(&Reply::Error(message.to_owned()), Encoding::Plain), status)
 }
 
 fn json(body: String, status: u16) -> Result<Response> {
@@ -326,6 +330,35 @@ impl Rows for Table {
         self.bytes = Some(sum.saturating_add(bytes));
         self.wrote_expiring |= expires_at.is_some();
         self.evict()
+    }
+
+    /// `+position` keeps SQLite from walking the whole table: it goes through the range of keys.
+    fn scan(&mut self, prefix: &str, behind: u64, count: u64) -> Result<Vec<Scanned>> {
+        let end = after_prefix(prefix);
+        let mut bindings = vec![prefix.into(), integer(behind)];
+        let condition = match end {
+            Some(end) => {
+                bindings.push(end.as_str().into());
+                "key >= ? AND +position > ? AND key < ?"
+            }
+            None => "key >= ? AND position > ?",
+        };
+        bindings.push(integer(count));
+        let query = format!(
+            "SELECT position, key, expires_at FROM entries WHERE {condition}
+             ORDER BY position LIMIT ?"
+        );
+        let mut found = Vec::new();
+        for row in self.sql.exec(&query, bindings)?.raw() {
+            let mut columns = row?.into_iter();
+            let position = columns.next().and_then(unsigned);
+            if let (Some(position), Some(SqlStorageValue::String(key))) = (position, columns.next())
+            {
+                let expires_at = columns.next().and_then(unsigned);
+                found.push(Scanned { position, key, expires_at });
+            }
+        }
+        Ok(found)
     }
 
     /// A value that would push everything else out is refused.

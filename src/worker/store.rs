@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, ObjectNamespace};
 
@@ -10,10 +9,8 @@ use super::fetch::Fetch;
 use super::socket::Sockets;
 use crate::redis::resp::Resp;
 use crate::redis::rest::Rest;
+use crate::redis::sharded::{Sharded, Shards};
 use crate::redis::{Command, Redis, RedisError, Reply};
-
-/// How many Durable Objects share the keys. Changing it moves every entry.
-const SHARDS: u8 = 16;
 
 /// One of the transports.
 pub(super) enum Store {
@@ -56,35 +53,30 @@ impl Redis for Store {
 }
 
 /// The embedded store: the Durable Objects of this Worker, in the same dialect.
-pub(super) struct Embedded {
-    namespace: ObjectNamespace,
-}
+pub(super) struct Embedded(Sharded<DurableObjects>);
 
 impl Embedded {
     /// None when the Worker has no such binding.
     pub fn new(env: &Env) -> Option<Self> {
-        env.durable_object("EMBEDDED").ok().map(|namespace| Self { namespace })
-    }
-
-    async fn send(
-        &self,
-        shard: u8,
-        commands: &[Command<'_>],
-        deadline: Duration,
-    ) -> Result<Vec<Reply>, RedisError> {
-        let stub = self
-            .namespace
-            .get_by_name(&format!("shard-{shard}"))
-            .map_err(|_| RedisError::Unreachable)?;
-        let http = Fetch::bound(stub.into_rpc::<JsValue>());
-        Rest::new(http, "https://embedded", None).execute(commands, deadline).await
+        let namespace = env.durable_object("EMBEDDED").ok()?;
+        Some(Self(Sharded::new(DurableObjects { namespace })))
     }
 }
 
-/// The shard of a key: its hash, so that a namespace spreads over all of them.
-fn shard_of(command: &Command<'_>) -> u8 {
-    let key = command.key().unwrap_or_default();
-    Sha256::digest(key).first().map_or(0, |byte| byte % SHARDS)
+struct DurableObjects {
+    namespace: ObjectNamespace,
+}
+
+impl Shards for DurableObjects {
+    type Shard = Rest<Fetch>;
+
+    fn shard(&self, number: u8) -> Result<Rest<Fetch>, RedisError> {
+        let stub = self
+            .namespace
+            .get_by_name(&format!("shard-{number}"))
+            .map_err(|_| RedisError::Unreachable)?;
+        Ok(Rest::embedded(Fetch::bound(stub.into_rpc::<JsValue>()), "https://embedded"))
+    }
 }
 
 impl Redis for Embedded {
@@ -97,12 +89,6 @@ impl Redis for Embedded {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
-        // Runs of commands for one shard go together; the cache sends one command at a time.
-        let mut replies = Vec::with_capacity(commands.len());
-        for run in commands.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
-            let Some(first) = run.first() else { continue };
-            replies.extend(self.send(shard_of(first), run, deadline).await?);
-        }
-        Ok(replies)
+        self.0.execute(commands, deadline).await
     }
 }

@@ -10,7 +10,8 @@ import { secret } from "../support/canary.mjs";
 import { cached, keyOf, uniqueText, World, withWorld } from "../support/world.mjs";
 
 const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const shardOf = (key) => createHash("sha256").update(key).digest()[0] % 16;
+const sha256 = (text) => createHash("sha256").update(text).digest();
+const shardOf = (key) => sha256(key)[0] % 16;
 
 function clientOf(world, options = {}) {
   return new Redis({
@@ -50,6 +51,59 @@ withWorld("the embedded store", { store: "embedded" }, (world) => {
       assert.equal(await client.get(key), null);
       assert.equal(await client.del(key), 0);
     }
+  });
+
+  test("serves the official client with its default settings, which ask for Base64", async () => {
+    const { url, token } = world.worker.embedded;
+    const client = new Redis({ url, token });
+    const [key, other, counter] = [fresh(), fresh(), fresh()];
+    const value = { text: 'ü 漢 😀 "quoted"', list: ["OK", 1, null] };
+    assert.equal(await client.set(key, value), "OK");
+    assert.deepEqual(await client.get(key), value);
+    assert.equal(await client.set(other, "OK"), "OK");
+    assert.deepEqual(await client.mget(key, "nothing", other), [value, null, "OK"]);
+    assert.equal(await client.incrby(counter, 41), 41);
+    assert.deepEqual(
+      await Promise.all([client.incrby(counter, 1), client.get(counter), client.ping()]),
+      [42, 42, "PONG"],
+    );
+    await assert.rejects(client.incrby(key, 1), /ERR value is not an integer/);
+    assert.equal(await client.del(key, other, counter, "nothing"), 3);
+  });
+
+  test("lists keys over all shards, whichever way the answers are encoded", async () => {
+    const keys = Array.from({ length: 40 }, () => `listed:${fresh()}`);
+    const writes = clientOf(world).pipeline();
+    for (const key of keys) writes.set(key, "v");
+    await writes.exec();
+    for (const responseEncoding of ["base64", false]) {
+      const client = clientOf(world, { responseEncoding });
+      const found = [];
+      let cursor = "0";
+      do {
+        const [next, page] = await client.scan(cursor, { match: "listed:*", count: 2 });
+        assert.match(next, /^\d+$/);
+        found.push(...page);
+        cursor = next;
+      } while (cursor !== "0");
+      assert.deepEqual(found.sort(), keys.toSorted());
+    }
+  });
+
+  test("keeps what belongs to an entry in its shard", async () => {
+    const [key] = keysOfOneShard(1, 9);
+    const lease = `edgememo:${sha256(key).toString("hex")}:lease`;
+    await clientOf(world).set(lease, "token");
+    const { url, token } = world.worker.embedded;
+    const headers = { authorization: `Bearer ${token}` };
+    const ask = (shard) =>
+      fetch(`${url}shards/${shard}/`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify(["GET", lease]),
+      });
+    assert.deepEqual(await (await ask(9)).json(), { result: "token" });
+    assert.deepEqual(await (await ask(8)).json(), { result: null });
   });
 
   test("answers PING", async () => {

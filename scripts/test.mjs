@@ -143,10 +143,14 @@ async function cargoTest(...options) {
   return { ok, reason, tally: cargoTally(output) };
 }
 
-async function cargoTestOverRedis() {
+/** The contract of all transports, which reach servers that the script starts. */
+async function transports() {
   const { whyNoRedis } = await import("../tests/support/redis.mjs");
-  const reason = whyNoRedis();
-  return reason ? { notRun: reason } : cargoTest("--test", "resp");
+  const notRun = whyNoRedis();
+  if (notRun) return { notRun };
+  const script = join(ROOT, "tests/support/transports.mjs");
+  const { ok, reason, output } = await run(process.execPath, [script], { capture: true });
+  return { ok, reason, tally: cargoTally(output) };
 }
 
 /** @param {string} folder a folder of tests @param {string[]} options of `node --test` */
@@ -168,11 +172,11 @@ async function nodeTest(folder, options) {
 
 async function test() {
   await step("cargo test", () => cargoTest());
-  await step("cargo test, over a real Redis", cargoTestOverRedis);
   const built =
     (await check("build of the Worker", ["scripts/build-worker.sh"])) &&
     (await check("build of the Worker of the tests", ["scripts/build-worker.sh", "tests"]));
   const needsBuild = (body) => (built ? body : () => ({ notRun: "the Worker could not be built" }));
+  await step("cargo test, over all transports", needsBuild(transports));
   const dryRun = [WRANGLER, "deploy", "--dry-run", "--outdir", join(scratch, "deploy")];
   await step(
     "wrangler deploy --dry-run",

@@ -9,7 +9,7 @@ import { secret } from "./canary.mjs";
 import { bodyOf, listen, shut } from "./http.mjs";
 import { sendForBytes } from "./redis.mjs";
 
-/** How the front fails. Each is a function of (response, execute). */
+/** How the front fails. Each is a function of (response, execute, the commands of a pipeline). */
 export const faults = {
   wrongToken: (response) =>
     reply(response, 401, { error: "WRONGPASS invalid or missing auth token" }),
@@ -19,10 +19,16 @@ export const faults = {
   tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
   commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
   /** What Upstash says to a read-only token that writes. */
-  readOnlyToken: (response) =>
-    reply(response, 400, {
-      error: "NOPERM this user has no permissions to run the 'setex' command",
-    }),
+  readOnlyToken: (response, _execute, pipeline) => {
+    const refusal = { error: "NOPERM this user has no permissions to run the 'setex' command" };
+    if (pipeline)
+      reply(
+        response,
+        200,
+        pipeline.map(() => refusal),
+      );
+    else reply(response, 400, refusal);
+  },
   garbage: (response) => reply(response, 200, "%%% this is not JSON"),
   /** JSON, but neither a result nor an error. */
   noResult: (response) => reply(response, 200, { answer: 42 }),
@@ -97,8 +103,9 @@ export async function startUpstashFront(redis) {
     const commands = parseCommands(request.url, text);
     journal.push({ path: request.url, headers: request.headers, text, commands: commands ?? [] });
     const execute = () => answer(request, response, commands).catch(() => response.destroy());
-    if (fault?.applies(commands ?? [])) fault.act(response, execute);
-    else await execute();
+    if (fault?.applies(commands ?? [])) {
+      fault.act(response, execute, request.url === "/pipeline" ? commands : undefined);
+    } else await execute();
   });
   server.on("connection", () => {
     connections += 1;
@@ -143,7 +150,7 @@ export async function startUpstashFront(redis) {
     },
     /**
      * From now on requests fail like this; with `only`, just those that hold that command.
-     * @param {(response: http.ServerResponse, execute: () => void) => void} act
+     * @param {(response: http.ServerResponse, execute: () => void, pipeline?: unknown[][]) => void} act
      */
     fail(act, { only } = {}) {
       const named = ([name]) => String(name).toUpperCase() === only;

@@ -72,7 +72,7 @@ fn write_array<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)
 }
 
 /// The replies in the body of an answer to `count` commands. None when it is something else, or not
-/// encoded so.
+/// encoded so. A single error is about all of them: a request over the size limit, or a token.
 pub fn read_replies(body: &str, count: usize, encoding: Encoding) -> Option<Vec<Reply>> {
     let document = Document::parse(body, Dialect::STRICT).ok()?;
     match (document.root().item(), count) {
@@ -81,6 +81,10 @@ pub fn read_replies(body: &str, count: usize, encoding: Encoding) -> Option<Vec<
             let replies = replies.map(|reply| read_reply(reply, encoding));
             replies.collect::<Option<Vec<_>>>().filter(|r| r.len() == count)
         }
+        (Item::Object(_), _) => match read_reply(document.root(), encoding)? {
+            refused @ Reply::Error(_) => Some(vec![refused; count]),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -222,6 +226,15 @@ mod tests {
             }
         }
         assert_eq!(read_replies(r#"{"result":"not Base64"}"#, 1, Encoding::Base64), None);
+    }
+
+    #[test]
+    fn one_error_refuses_a_whole_pipeline_and_one_result_answers_none() {
+        let refused = Reply::Error("ERR max request size exceeded".to_owned());
+        let body = write_reply(&refused, Encoding::Plain);
+        let replies = read_replies(&body, 2, Encoding::Plain);
+        assert_eq!(replies, Some(vec![refused.clone(), refused]));
+        assert_eq!(read_replies(r#"{"result":"OK"}"#, 2, Encoding::Plain), None);
     }
 
     #[test]

@@ -36,14 +36,15 @@ async function assertHit(world) {
 }
 
 withWorld("RESP over a socket", { store: "resp", env: settings }, (world) => {
-  test("sends the password and the command in one write, on a connection that is then closed", async () => {
+  test("sends the password and the commands in one write, on a connection that is then closed", async () => {
     const text = await assertHit(world);
     const { journal } = world.store.front;
     assert.deepEqual(
       journal.map(({ commands, writes }) => [commands.map(([name]) => name).join(), writes]),
       [
         ["AUTH,GET", 1],
-        ["AUTH,SETEX", 1],
+        ["AUTH,SET,MGET", 1],
+        ["AUTH,SETEX,EVAL", 1],
         ["AUTH,GET", 1],
       ],
     );

@@ -1,5 +1,6 @@
 /** Two switches: without `config.cache` the store is not contacted at all. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { cached, keyOf, overAllStores, uniqueText, withWorld } from "../support/world.mjs";
 
@@ -74,44 +75,67 @@ overAllStores("the Worker's cache settings", { env: defaults }, (world) => {
   });
 });
 
-withWorld("the commands that reach Redis", { store: "redis" }, (world) => {
-  const commands = () => world.store.front.journal.flatMap((entry) => entry.commands);
+withWorld("the commands that reach Redis", { store: "redis", workflows: "tests" }, (world) => {
+  const requests = () => world.store.front.journal.map(({ commands }) => commands);
+  const commands = () => requests().flat();
+  const hash = (text) => createHash("sha256").update(text).digest("hex");
 
   test("a miss is one GET, and one SETEX with key, ttl and value", async () => {
-    const text = uniqueText();
-    await world.run(cached(text));
-    const value = await world.stored(keyOf(text));
-    assert.deepEqual(
-      commands().map((command) => command.map(String)),
-      [
-        ["GET", keyOf(text)],
-        ["SETEX", keyOf(text), "3600", value],
-      ],
-    );
+    const { json } = await world.run(cached(uniqueText()), { node: "alone" });
+    const { key } = json.cache;
+    const value = await world.stored(key);
+    assert.deepEqual(requests(), [[["GET", key]], [["SETEX", key, "3600", value]]]);
+  });
+
+  test("a miss that shares its execution takes a lease, and gives it back with the write", async () => {
+    const { json } = await world.run(cached(uniqueText()), { node: "together" });
+    const { key } = json.cache;
+    const value = await world.stored(key);
+    const [lookup, claim, write] = requests();
+    const [lease, failure] = ["lease", "failure"].map((what) => `edgememo:${hash(key)}:${what}`);
+    const token = claim[0][2];
+    assert.match(token, /^[0-9a-f]{26}$/);
+    assert.deepEqual(lookup, [["GET", key]]);
+    assert.deepEqual(claim, [
+      ["SET", lease, token, "PX", "10000", "NX"],
+      ["MGET", key, failure],
+    ]);
+    const [, script, ...args] = write[1];
+    assert.deepEqual(write[0], ["SETEX", key, "3600", value]);
+    assert.match(script, /GET.*DEL/);
+    assert.deepEqual(args, ["1", lease, token]);
+    assert.equal(requests().length, 3);
+    // Another run has another token.
+    const another = await world.run(cached(uniqueText()), { node: "together" });
+    await world.stored(another.json.cache.key);
+    assert.notEqual(requests()[4][0][2], token);
   });
 
   test("without a ttl the write is a SET", async () => {
-    const text = uniqueText();
-    await world.run(cached(text, { namespace: "my-app", ttl: null }));
-    const value = await world.stored(keyOf(text));
-    assert.deepEqual(commands()[1], ["SET", keyOf(text), value]);
+    const given = cached(uniqueText(), { namespace: "my-app", ttl: null });
+    const { json } = await world.run(given, { node: "alone" });
+    const value = await world.stored(json.cache.key);
+    assert.deepEqual(commands()[1], ["SET", json.cache.key, value]);
   });
 
   test("a hit is exactly one GET, and leaves the lifetime alone", async () => {
-    const text = uniqueText();
-    await world.run(cached(text));
-    await world.stored(keyOf(text));
-    await world.store.client.pExpire(keyOf(text), 50_000);
+    const given = cached(uniqueText());
+    const run = () => world.run(given, { node: "together" });
+    const { key } = (await run()).json.cache;
+    await world.stored(key);
+    await world.store.client.pExpire(key, 50_000);
     await world.store.reset();
-    assert.equal((await world.run(cached(text))).json.cache.status, "hit");
-    assert.ok((await world.store.pttl(keyOf(text))) <= 50_000);
-    await world.settle();
-    assert.deepEqual(commands()[0], ["GET", keyOf(text)]);
-    assert.equal(commands().filter(([, key]) => key === keyOf(text)).length, 1);
+    assert.equal((await run()).json.cache.status, "hit");
+    assert.ok((await world.store.pttl(key)) <= 50_000);
+    // What would follow the response has come by then.
+    const { json } = await world.run(cached(uniqueText()), { node: "alone" });
+    await world.stored(json.cache.key);
+    assert.deepEqual(requests()[0], [["GET", key]]);
+    assert.equal(requests().length, 3);
   });
 
   test("Redis gets its token in the Authorization header and nowhere else", async () => {
-    await world.run(cached(uniqueText()));
+    await world.run(cached(uniqueText()), { node: "alone" });
     const [{ headers, text }] = world.store.front.journal;
     const { authorization, ...others } = headers;
     assert.equal(authorization, `Bearer ${world.store.front.token}`);

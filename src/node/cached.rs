@@ -1,7 +1,6 @@
 //! Steps 5 to 7 of a run: the lookup, whose turn it is to execute, and what is to be stored.
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -144,7 +143,7 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         && reason.is_none_or(MissReason::is_replaced);
     let turn = if is_shared {
         let asked = Asked { key: &place.key, scheme: caching.key, since, patience: patience(node) };
-        flight::take_turn(asked, context).await
+        Box::pin(flight::take_turn(asked, context)).await
     } else {
         Turn::alone(false, None)
     };
@@ -290,13 +289,16 @@ async fn execute<N: Node, R: Redis, T: Timer>(
     let used = Cell::default();
     let execution =
         Execution { input, node_id: node.id(), callbacks: context.callbacks, used: &used };
-    let executing = pin!(execute_with_retry(node, execution, why, context));
+    // In a box: in the future of a run, which is moved before it starts, it would be most of it.
+    let executing = Box::pin(execute_with_retry(node, execution, why, context));
     let result = match lease {
         None => executing.await,
-        Some(lease) => match select(executing, pin!(flight::keep_alive(lease, context))).await {
-            Either::Left((result, _)) => result,
-            Either::Right((never, _)) => match never {},
-        },
+        Some(lease) => {
+            match select(executing, Box::pin(flight::keep_alive(lease, context))).await {
+                Either::Left((result, _)) => result,
+                Either::Right((never, _)) => match never {},
+            }
+        }
     };
     Executed { result, ms: clock::now_ms().saturating_sub(started), usage: used.get() }
 }

@@ -40,19 +40,19 @@ impl HttpClient for Fetch {
         let Request { method, url, headers, body, deadline, max_response_bytes: limit, wanted } =
             request;
         let deadline_ms = deadline.map(milliseconds);
-        let (headers, names) = (headers.as_lines(), wanted.join("\n"));
+        let head = [method, headers.as_lines()].join("\n");
+        let names = (!wanted.is_empty()).then(|| wanted.join("\n"));
         let start = |done: &_, call| {
             let Self { to, hangs_up } = self;
             glue::send(
                 to,
-                method,
                 url,
-                headers,
-                body,
+                &head,
+                body.map(str::as_bytes),
                 deadline_ms,
                 *hangs_up,
                 limit,
-                &names,
+                names.as_deref(),
                 done,
                 call,
             );

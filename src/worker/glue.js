@@ -16,35 +16,36 @@ export function readBody(request, limit, done, call) {
  * Sends a request through `fetcher` (the global scope, a service or a Durable Object). Answers with
  * the status and the body (null when it is over the limit), or with 0 and the error's name when
  * there is no complete response within `deadline` milliseconds. Without a deadline it goes on until
- * it is cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a line each, are noted at the body.
+ * it is cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a
+ * line each, are noted at the body. `body` is a view into the memory of wasm, which is sent at once.
  */
-export function send(
-  fetcher,
-  method,
-  url,
-  headers,
-  body,
-  deadline,
-  hangsUp,
-  limit,
-  wanted,
-  done,
-  call,
-) {
-  const init = { method, redirect: "manual", headers: members(headers), body };
+export function send(fetcher, url, head, body, deadline, hangsUp, limit, wanted, done, call) {
   if (!hangsUp && deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
-    settle(exchange(fetcher, url, init, limit, wanted), withTimer(done, call, deadline));
+    const end = withTimer(done, call, deadline);
+    exchange(fetcher, url, { head, body }, limit, wanted, end);
     return;
   }
   const controller = new AbortController();
   const signals = [controller.signal];
   if (deadline !== undefined) signals.push(AbortSignal.timeout(deadline));
-  init.signal = AbortSignal.any(signals);
   const end = withHeartbeat(done, call, () => controller.abort());
-  settle(exchange(fetcher, url, init, limit, wanted), end);
+  const signal = AbortSignal.any(signals);
+  exchange(fetcher, url, { head, body, signal }, limit, wanted, end);
 }
 
 const ignore = () => {};
+
+/** What the latest head said: most requests are lookups, whose heads are the same. */
+let latest = {};
+
+/** A head is the method, and a name and a value of a header in turn: a line each. */
+function read(head) {
+  if (head !== latest.head) {
+    const [method, ...lines] = head.split("\n");
+    latest = { head, method, headers: new Headers(members(lines)) };
+  }
+  return latest;
+}
 
 /**
  * Connects and sends `bytes`, which are a view into the memory of wasm. Nothing is thrown and nothing
@@ -139,13 +140,6 @@ export function writeDataPoint(dataset, point) {
   }
 }
 
-function settle(exchange, end) {
-  exchange.then(
-    ([status, bytes]) => end(status, bytes),
-    (error) => end(0, error?.name),
-  );
-}
-
 /**
  * A signal takes a tenth of what a hit takes, a timer next to nothing. But a timer leaves the fetch
  * open, and with it one of the request's six connections. So short calls have a timer until one of
@@ -204,15 +198,24 @@ function withHeartbeat(done, call, stop) {
   };
 }
 
-async function exchange(fetcher, url, init, limit, wanted) {
-  const response = await fetcher.fetch(url, init);
-  const bytes = await bytesOf(response, limit);
-  if (bytes !== null && wanted !== "")
+/** Ends with the status and the body, or with 0 and the error's name. */
+async function exchange(fetcher, url, { head, body, signal }, limit, wanted, end) {
+  let response;
+  let bytes;
+  try {
+    const { method, headers } = read(head);
+    response = await fetcher.fetch(url, { method, redirect: "manual", headers, body, signal });
+    bytes = await bytesOf(response, limit);
+  } catch (error) {
+    end(0, error?.name);
+    return;
+  }
+  if (bytes !== null && wanted !== undefined)
     bytes.wanted = wanted
       .split("\n")
       .map((name) => wantedHeader(name, response.headers.get(name)))
       .join("\n");
-  return [response.status, bytes];
+  end(response.status, bytes);
 }
 
 /** A header; `Retry-After`, which is a number of seconds or a date, as a number of seconds. */
@@ -267,14 +270,16 @@ async function readPieces(body, limit) {
   return bytes;
 }
 
-/** Answers an event with a response. `headers` holds a name and a value in turn, a line each. */
+/**
+ * Answers an event with a response. `headers` holds a name and a value in turn, a line each. `body` is
+ * a view into the memory of wasm, of which the response makes a copy.
+ */
 export function respond(event, status, headers, body) {
-  event.resolve(new Response(body, { status, headers: members(headers) }));
+  event.resolve(new Response(body, { status, headers: members(headers.split("\n")) }));
 }
 
-/** An object of a name and a value in turn, a line each. */
-function members(text) {
-  const lines = text.split("\n");
+/** An object of names and values in turn. */
+function members(lines) {
   // Without a prototype any name is a name.
   const object = Object.create(null);
   for (let at = 0; at + 1 < lines.length; at += 2) object[lines[at]] = lines[at + 1];

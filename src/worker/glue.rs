@@ -28,16 +28,16 @@ extern "C" {
     pub(super) fn read_body(request: &Request, limit: usize, done: &Function, call: u32);
 
     /// Answers with the status and a `Uint8Array` or null, or with 0 and the name of the error.
+    /// `head`: the method, and a name and a value of a header in turn, a line each.
     pub(super) fn send(
         fetcher: &JsValue,
-        method: &str,
         url: &str,
-        headers: &str,
-        body: Option<&str>,
+        head: &str,
+        body: Option<&[u8]>,
         deadline_ms: Option<u32>,
         hangs_up: bool,
         limit: usize,
-        wanted: &str,
+        wanted: Option<&str>,
         done: &Function,
         call: u32,
     );
@@ -88,6 +88,6 @@ extern "C" {
     /// Answers with 200 after that time.
     pub(super) fn sleep(milliseconds: u32, done: &Function, call: u32);
 
-    /// `headers`: a name and a value in turn, a line each.
-    pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&str>);
+    /// `headers`: a name and a value in turn, a line each. `body` is UTF-8.
+    pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&[u8]>);
 }

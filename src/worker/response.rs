@@ -33,7 +33,7 @@ impl Answer {
 
     /// Answers the event; without a body for `HEAD`, which `head` begins with.
     pub fn send(self, event: &Event, head: &str) {
-        let body = (!head.starts_with("HEAD\n")).then_some(self.body.as_str());
+        let body = (!head.starts_with("HEAD\n")).then_some(self.body.as_bytes());
         glue::respond(event, self.status, &self.headers, body);
     }
 }

@@ -179,4 +179,16 @@ overAllStores("a node that is run twice", {}, (world) => {
     const again = await Promise.all(texts.map((text) => world.run(cached(text))));
     assert.deepEqual(new Set(again.map(({ json }) => json.cache.status)), new Set(["hit"]));
   });
+
+  test("may be long and not ASCII alone, also many at once, and each answer is whole", async () => {
+    const texts = Array.from(
+      { length: 8 },
+      () => `${uniqueText()} ${"Grüße, 世界 👋 ".repeat(3_000)}`,
+    );
+    const answers = await Promise.all(texts.map((text) => world.run(cached(text))));
+    for (const [place, { status, json }] of answers.entries()) {
+      assert.equal(status, 200);
+      assert.equal(json.input.text, texts[place]);
+    }
+  });
 });

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use futures_util::future::Either;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::clock::Timer;
@@ -41,7 +42,8 @@ impl Finished {
 ///
 /// `nodes` are those of the flow, in its order. A node gets the results of all its ancestors, in
 /// the order of the flow, and of nothing else: its key never depends on what was faster. Where
-/// `run` brings results, they are passed over.
+/// `run` brings results, they are passed over. Those who wait elsewhere for what a node gave do not
+/// wait for the rest of the flow.
 pub async fn run<N: Node, R: Redis, T: Timer>(
     workflow: &Workflow,
     nodes: Vec<N>,
@@ -86,7 +88,10 @@ async fn run_nodes<N: Node, R: Redis, T: Timer>(
     };
     let result_of = &result_of;
     {
-        let mut running = FuturesUnordered::new();
+        // Runs of nodes, and beside them what is told of those that are over. Nobody waits for the
+        // latter: what the last run leaves of them is begun again after the response.
+        let mut beside = FuturesUnordered::new();
+        let mut running: usize = 0;
         let mut waiting: Vec<usize> = (0..nodes.len()).collect();
         loop {
             waiting.retain(|&place| {
@@ -96,18 +101,29 @@ async fn run_nodes<N: Node, R: Redis, T: Timer>(
                 if !wiring.depends.iter().all(|&depend| result_of(depend).is_some()) {
                     return true;
                 }
-                running.push(async move {
+                running += 1;
+                beside.push(Either::Left(async move {
                     let completed: Vec<_> =
                         wiring.ancestors.iter().filter_map(|&place| result_of(place)).collect();
                     let run = Run { completed: &completed, ..run };
-                    (place, node::run(node, run, context).await)
-                });
+                    Some((place, node::run(node, run, context).await))
+                }));
                 false
             });
-            let Some((place, finished)) = running.next().await else { break };
-            if let Some(done) = done.get(place) {
-                // Each node runs once.
-                let _ = done.set(finished);
+            if running == 0 {
+                break;
+            }
+            let Some(Some((place, finished))) = beside.next().await else { continue };
+            running -= 1;
+            let Some(done) = done.get(place) else { continue };
+            // Each node runs once.
+            let _ = done.set(finished);
+            if let Some(finished) = done.get().filter(|finished| finished.flight.is_some()) {
+                beside.push(Either::Right(async move {
+                    let _connection = context.slots.connection().await;
+                    finished.conclude(context.cache).await;
+                    None
+                }));
             }
         }
     }

@@ -357,36 +357,48 @@ fn admit<'r>(
 pub async fn refresh<N: Node, R: Redis, T: Timer>(
     node: &N,
     input: Value<'_>,
-    refresh: Refresh,
+    stale: &Refresh,
     context: Context<'_, R, T>,
 ) -> Option<Finished> {
-    let Refresh { key, config } = refresh;
-    let lease = flight::claim_once(&key, node.caching().key, context).await?;
-    let place = Place { key, config: &config };
+    let Refresh { key, config } = stale;
+    let lease = flight::claim_once(key, node.caching().key, context).await?;
+    let place = Place { key: key.clone(), config };
     Some(execute_and_keep(node, input, place, Some(lease), None, None, context).await)
 }
 
 impl Finished {
-    /// What follows the response: the output is stored, and those who wait for it are told. None when
-    /// there is nothing to store.
-    pub async fn conclude<R: Redis>(&mut self, cache: &Cache<R>) -> Option<WriteOutcome> {
-        match (self.write.take(), self.flight.take()) {
+    /// What follows the response, or in a flow the node: the output is stored, and those who wait for it
+    /// are told, once however often it is asked for. None when there is nothing to store.
+    pub async fn conclude<R: Redis>(&self, cache: &Cache<R>) -> Option<WriteOutcome> {
+        if let Some(outcome) = self.concluded.get() {
+            return outcome;
+        }
+        let outcome = match (&self.write, &self.flight) {
             (None, None) => None,
-            (Some(entry), None) => Some(cache.store(&entry).await),
+            (Some(entry), None) => Some(cache.store(entry).await),
             (Some(entry), Some(flight)) => {
-                Some(cache.store_and_release(&entry, &flight.lease).await)
+                Some(cache.store_and_release(entry, &flight.lease).await)
             }
             (None, Some(Flight { lease, failure })) => {
                 let error = failure.as_ref().map(shared::write);
                 let is_final = failure.as_ref().is_some_and(shared::is_of_the_request);
-                cache.fail(&lease, error.as_deref(), is_final, clock::now_ms()).await;
+                cache.fail(lease, error.as_deref(), is_final, clock::now_ms()).await;
                 None
             }
-        }
+        };
+        self.concluded.set(Some(outcome));
+        outcome
+    }
+
+    /// What became of the write, as far as it is known.
+    pub fn written(&self) -> Option<WriteOutcome> {
+        self.concluded.get().flatten()
     }
 
     /// Whether something follows the response: see [`Finished::conclude`] and [`refresh`].
     pub fn is_concluded(&self) -> bool {
-        self.write.is_none() && self.flight.is_none() && self.refresh.is_none()
+        let is_owed =
+            self.concluded.get().is_none() && (self.write.is_some() || self.flight.is_some());
+        !is_owed && self.refresh.is_none()
     }
 }

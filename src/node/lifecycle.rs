@@ -1,11 +1,13 @@
 //! The order of a run, which is Dynamiq's.
 
+use std::cell::Cell;
+
 use super::cached::{Flight, Refresh, key_of, look_up_or_execute};
 use super::dependencies::{self, Completed, Outcome};
 use super::report::{CacheReport, NotStored};
 use super::slots::Slots;
 use super::{Callbacks, NoCallbacks, Node, NodeError, Usage};
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, WriteOutcome};
 use crate::clock::{NoTimer, Timer};
 use crate::config::RedisCacheConfig;
 use crate::json::{Dialect, Document, Value};
@@ -79,6 +81,8 @@ pub struct Finished {
     pub write: Option<Entry>,
     /// What it owes those who wait for it.
     pub flight: Option<Flight>,
+    /// What became of the write, once that is known.
+    pub(crate) concluded: Cell<Option<Option<WriteOutcome>>>,
     /// What is to be made anew once the response is out: see [`refresh`](super::refresh).
     pub refresh: Option<Refresh>,
     /// Milliseconds that the lookup took, when there was one.
@@ -103,6 +107,7 @@ impl Finished {
             cache: CacheReport::NotReached,
             write: None,
             flight: None,
+            concluded: Cell::default(),
             refresh: None,
             lookup_ms: None,
             execute_ms: None,

@@ -115,7 +115,7 @@ pub(super) async fn run(
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
-    let mut ran = match runnable {
+    let ran = match runnable {
         Runnable::Node(place) => {
             let node = deployed(app, place)?;
             Ran::Node(place, run_node(&node, given, context).await)
@@ -128,7 +128,7 @@ pub(super) async fn run(
         }
     };
     // 5.
-    let is_refreshed = ran.nodes_mut().iter().any(|(_, finished)| finished.refresh.is_some());
+    let is_refreshed = ran.nodes().iter().any(|(_, finished)| finished.refresh.is_some());
     let after = After {
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
@@ -139,7 +139,7 @@ pub(super) async fn run(
     };
     let is_over = trace.is_some();
     if let Some(trace) = &trace {
-        after.end(ran.nodes_mut(), Some(trace)).await;
+        after.end(ran.nodes(), Some(trace)).await;
     }
     let events = trace.map(Trace::into_events);
     let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);
@@ -225,11 +225,11 @@ impl Ran {
         }
     }
 
-    fn nodes_mut(&mut self) -> Vec<(usize, &mut Finished)> {
+    fn nodes(&self) -> Vec<(usize, &Finished)> {
         match self {
             Self::Node(place, finished) => vec![(*place, finished)],
             Self::Workflow(places, flow) => {
-                let nodes = flow.nodes.iter_mut().map(|node| &mut node.finished);
+                let nodes = flow.nodes.iter().map(|node| &node.finished);
                 places.iter().copied().zip(nodes).collect()
             }
         }
@@ -251,12 +251,12 @@ struct After {
 impl After {
     /// Lets what is left follow the response: the end, unless that is over, and making anew what was
     /// served although it was not fresh any more. Where nothing takes time it is done at once.
-    fn follow(self, event: &glue::Event, mut ran: Ran, is_over: bool) {
-        let nodes = ran.nodes_mut();
+    fn follow(self, event: &glue::Event, ran: Ran, is_over: bool) {
+        let nodes = ran.nodes();
         if nodes.iter().all(|(_, finished)| finished.is_concluded()) {
             if !is_over {
                 for (place, finished) in nodes {
-                    self.tell(place, finished, None);
+                    self.tell(place, finished, finished.written());
                 }
                 self.log_workflow();
             }
@@ -264,21 +264,21 @@ impl After {
         }
         WorkerContext::new(event.ctx()).wait_until(async move {
             if !is_over {
-                self.end(ran.nodes_mut(), None).await;
+                self.end(ran.nodes(), None).await;
             }
-            let refresh = async |(place, finished): (usize, &mut Finished)| {
-                if let Some(refresh) = finished.refresh.take() {
+            let refresh = async |(place, finished): (usize, &Finished)| {
+                if let Some(refresh) = &finished.refresh {
                     let input = finished.input.as_deref().unwrap_or(&self.input);
                     self.make_anew(place, input, refresh).await;
                 }
             };
-            stream::iter(ran.nodes_mut()).for_each_concurrent(WRITES, refresh).await;
+            stream::iter(ran.nodes()).for_each_concurrent(WRITES, refresh).await;
         });
     }
 
     /// Stores what is to be stored, and tells of it: log, metrics and, where there is one, the trace.
-    async fn end(&self, nodes: Vec<(usize, &mut Finished)>, trace: Option<&Trace>) {
-        let end = async |(place, finished): (usize, &mut Finished)| {
+    async fn end(&self, nodes: Vec<(usize, &Finished)>, trace: Option<&Trace>) {
+        let end = async |(place, finished): (usize, &Finished)| {
             let outcome = finished.conclude(&self.app.cache).await;
             let outcome = self.tell(place, finished, outcome);
             if let Some((trace, outcome)) = trace.zip(outcome) {
@@ -289,14 +289,14 @@ impl After {
         self.log_workflow();
     }
 
-    async fn make_anew(&self, place: usize, input: &str, stale: Refresh) {
+    async fn make_anew(&self, place: usize, input: &str, stale: &Refresh) {
         // It was parsed, and its node deployed, for the run.
         let Ok(document) = Document::parse(input, Dialect::PYTHON) else { return };
         let Ok(node) = deployed(&self.app, place) else { return };
         let (cache, slots) = (&self.app.cache, Slots::default());
         let (callbacks, timer, lead) = (&NoCallbacks, &JsTimer, None);
         let context = Context { cache, callbacks, timer, slots: &slots, lead };
-        if let Some(mut finished) = refresh(&node, document.root(), stale, context).await {
+        if let Some(finished) = refresh(&node, document.root(), stale, context).await {
             let outcome = finished.conclude(cache).await;
             let facts = NodeFacts::new(self.of(), node_id(&self.app, place), &finished, outcome);
             tell(&self.app, &facts.of_refresh());

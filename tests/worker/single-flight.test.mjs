@@ -90,6 +90,27 @@ overAllStores("equal runs at once", options, (world) => {
     assert.deepEqual(contents(answers), ["Summary 1."]);
   });
 
+  test("do not wait for the rest of the flow in which the first of them is", async () => {
+    const long = 4_000;
+    world.upstream.behave((call, response) => {
+      const ms = call.text.includes("At length") ? long : 500;
+      behaviours.late(ms, behaviours.answer(`After ${ms} ms.`))(call, response);
+    });
+    const text = uniqueText();
+    const flow = world.runWorkflow("at-length", cached(text));
+    await after(100);
+    const waited = await together(world, text);
+    assert.equal(waited.json.cache.reason, "collapsed");
+    assert.ok(waited.elapsed < long - 500, `${waited.elapsed} ms`);
+    const { json } = await flow;
+    assert.equal(json.output.together.output.content, "After 500 ms.");
+    const line = await world.loggedRun(json.run_id);
+    assert.deepEqual([line.node, line.write], ["together", "stored"]);
+    assert.equal(world.upstream.calls.length, 2);
+    const names = world.store.front?.commandNames();
+    if (names) assert.equal(names.filter((name) => name === "SETEX").length, 1);
+  });
+
   test("of a node that wants it so execute each", async () => {
     world.upstream.behave(behaviours.late(300));
     const text = uniqueText();

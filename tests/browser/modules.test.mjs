@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { curlCommand, shellQuote } from "../../www/js/curl.js";
 import { serverTimings } from "../../www/js/headers.js";
 import { comparison, duration, reasonInWords } from "../../www/js/words.js";
+import { isPlainMiss, kindOf } from "../../www/views/result.js";
 
 describe("the curl line", () => {
   const words = (command) =>
@@ -87,6 +88,30 @@ describe("words", () => {
     assert.match(reasonInWords("duplicate-name"), /one name: there is no canonical key, so/);
     assert.match(reasonInWords("not-envelope"), /not an envelope/);
     assert.match(reasonInWords("memory"), /in the Worker’s memory/);
+    assert.match(reasonInWords("collapsed"), /this one waited for it/);
+    assert.match(reasonInWords("single-flight-timeout"), /took too long, so the node executed/);
+    assert.match(reasonInWords("single-flight-not-shared"), /could not be shared/);
+    assert.match(reasonInWords("stale-while-revalidate"), /a new one is made/);
+    assert.match(reasonInWords("stale-if-error"), /the last good answer was served/);
     assert.equal(reasonInWords("brand-new"), "Reason: brand-new.");
+  });
+});
+
+describe("a run", () => {
+  const run = (status, cache) => ({ answer: { result: { status, cache } } });
+
+  it("is shown as what the cache had to do with it", () => {
+    for (const status of ["hit", "miss", "stale", "bypass"]) {
+      assert.equal(kindOf(run("success", { status })), status);
+    }
+    assert.equal(kindOf(run("success", { status: "brand-new" })), "miss");
+    assert.equal(kindOf(run("failure", { status: "miss", reason: "collapsed" })), "failed");
+    assert.equal(kindOf({ answer: null }), "failed");
+  });
+
+  it("that waited for another is no miss to compare a hit with", () => {
+    assert.ok(isPlainMiss(run("success", { status: "miss", reason: null })));
+    assert.ok(!isPlainMiss(run("success", { status: "miss", reason: "collapsed" })));
+    assert.ok(!isPlainMiss(run("success", { status: "stale", reason: "stale-if-error" })));
   });
 });

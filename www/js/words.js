@@ -25,6 +25,7 @@ export function comparison(missMs, hitMs) {
 }
 
 const EXECUTED = "so the node executed";
+const ASKED = "Another run asked the same at the same time";
 const NO_KEY = "there is no canonical key, so the node executed and the cache was not asked.";
 
 /** Every `cache.reason` of a run, said to a person. */
@@ -39,6 +40,17 @@ const REASONS = new Map([
   ["number-too-long", `A number has over 4300 digits: ${NO_KEY}`],
   ["exponent-out-of-range", `A number’s exponent is beyond ±999999: ${NO_KEY}`],
   ["memory", "The answer was in the Worker’s memory: Redis was not asked."],
+  ["collapsed", `${ASKED}: this one waited for it, and ends as it did.`],
+  ["single-flight-timeout", `${ASKED} and took too long, ${EXECUTED}.`],
+  ["single-flight-not-shared", `${ASKED}, but its answer could not be shared, ${EXECUTED}.`],
+  [
+    "stale-while-revalidate",
+    "The stored answer is older than its ttl: it was served, and a new one is made after the response.",
+  ],
+  [
+    "stale-if-error",
+    "The node failed: the last good answer was served, though it is older than its ttl.",
+  ],
   ["redis-unreachable", `Redis could not be reached, ${EXECUTED}.`],
   ["redis-timeout", `Redis did not answer in time, ${EXECUTED}.`],
   ["redis-unauthorized", `Redis refused the Worker’s token or password, ${EXECUTED}.`],

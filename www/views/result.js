@@ -4,7 +4,7 @@ import { serverTimings } from "../js/headers.js";
 import { duration, reasonInWords } from "../js/words.js";
 
 /** The badge's word and the class that gives its colour and shape. */
-const BADGES = { hit: "HIT", miss: "MISS", bypass: "BYPASS", failed: "FAILED" };
+const BADGES = { hit: "HIT", miss: "MISS", stale: "STALE", bypass: "BYPASS", failed: "FAILED" };
 
 /**
  * @typedef {object} Run
@@ -16,17 +16,17 @@ const BADGES = { hit: "HIT", miss: "MISS", bypass: "BYPASS", failed: "FAILED" };
  * @property {import("../js/api.js").Problem | null} problem what came in place of an answer
  */
 
-/** @param {Run} run @returns {"hit" | "miss" | "bypass" | "failed"} */
+/** @param {Run} run @returns {"hit" | "miss" | "stale" | "bypass" | "failed"} */
 export function kindOf(run) {
   const result = run.answer?.result;
   if (result?.status !== "success") {
     return "failed";
   }
   const status = result.cache?.status;
-  return status === "hit" || status === "bypass" ? status : "miss";
+  return Object.hasOwn(BADGES, status) ? status : "miss";
 }
 
-/** True for a miss that was nothing but a miss: one whose lookup failed took longer for it. */
+/** True for a miss that was nothing but a miss: one whose lookup failed, or that waited for another, is none. */
 export function isPlainMiss(run) {
   return kindOf(run) === "miss" && !run.answer.result.cache?.reason;
 }

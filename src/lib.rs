@@ -20,7 +20,7 @@
 //! | [`json`] | JSON that loses nothing, and Python's spelling of it |
 //! | [`key`], [`codec`] | cache keys and why they differ, stored values |
 //! | [`redis`] | commands, transports, the meaning of the commands |
-//! | [`cache`] | lookup and store, with a name for every way in which they fail |
+//! | [`cache`] | lookup, store and lease, with a name for every way in which they fail |
 //! | [`definition`], [`prompt`] | what is deployed; templates over inputs |
 //! | [`html`] | web pages as Markdown or plain text |
 //! | [`transform`] | what Dynamiq's transformers do to inputs and outputs |

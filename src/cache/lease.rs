@@ -99,8 +99,8 @@ pub enum Claim {
     /// Somebody else has it.
     Held(Seen),
     /// Nobody knows, or this Redis has no leases: to wait for others makes no sense. A lease that may
-    /// have been taken has to be given back.
-    Unknown(Option<Lease>),
+    /// have been taken has to be given back, and a Redis that failed has a reason.
+    Unknown(Option<Lease>, Option<MissReason>),
 }
 
 impl<R: Redis> Cache<R> {
@@ -119,10 +119,14 @@ impl<R: Redis> Cache<R> {
             |is_certain| Lease { keys: keys.clone(), token: token.clone(), attempt: 1, is_certain };
         let replies = match self.redis.execute(&[set, look], self.deadlines.lookup).await {
             Ok(replies) => replies,
-            Err(RedisError::Unauthorized | RedisError::Database | RedisError::Refused) => {
-                return Claim::Unknown(None);
+            Err(error) => {
+                let is_refused = matches!(
+                    error,
+                    RedisError::Unauthorized | RedisError::Database | RedisError::Refused
+                );
+                let lease = (!is_refused).then(|| lease(false));
+                return Claim::Unknown(lease, Some((&error).into()));
             }
-            Err(_) => return Claim::Unknown(Some(lease(false))),
         };
         let mut replies = replies.into_iter();
         let seen = |reply, is_held| match reply {
@@ -136,8 +140,10 @@ impl<R: Redis> Cache<R> {
             (Some(Reply::Text(_)), look) => {
                 Claim::Taken(lease(true), seen(look, false).unwrap_or(Seen::Nothing))
             }
-            (Some(Reply::Nil), look) => seen(look, true).map_or(Claim::Unknown(None), Claim::Held),
-            _ => Claim::Unknown(None),
+            (Some(Reply::Nil), look) => {
+                seen(look, true).map_or(Claim::Unknown(None, None), Claim::Held)
+            }
+            _ => Claim::Unknown(None, None),
         }
     }
 

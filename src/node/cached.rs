@@ -228,10 +228,11 @@ fn served(stored: Stored, cache: CacheReport, lookup_ms: Option<u64>) -> Finishe
 /// What the run gives when its node failed for a reason that may pass: the last good output.
 fn if_error(finished: Finished, stored: Stored) -> Finished {
     let status = match &finished.result {
+        Ok(_) => return finished,
+        Err(error) if shared::is_of_the_request(error) => return finished,
         Err(NodeError::Busy { status, .. }) => Some(*status),
         Err(NodeError::Upstream { status, .. }) => *status,
-        Err(NodeError::Timeout(_)) => None,
-        _ => return finished,
+        Err(_) => None,
     };
     let Some(key) = finished.cache.key().map(str::to_owned) else { return finished };
     let cache = CacheReport::StaleIfError { key, age: age(&stored), status };

@@ -94,12 +94,13 @@ pub(super) async fn claim_once<R: Redis, T: Timer>(
     let claim = context.cache.claim(&keys, token(context.timer), clock::now_ms()).await;
     match claim {
         // A failure is so new that another would follow.
-        Claim::Taken(lease, Seen::Output(_) | Seen::Failure(_)) | Claim::Unknown(Some(lease)) => {
+        Claim::Taken(lease, Seen::Output(_) | Seen::Failure(_))
+        | Claim::Unknown(Some(lease), _) => {
             context.cache.release(&lease).await;
             None
         }
         Claim::Taken(lease, _) => Some(lease),
-        Claim::Held(_) | Claim::Unknown(None) => None,
+        Claim::Held(_) | Claim::Unknown(None, _) => None,
     }
 }
 
@@ -141,8 +142,8 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
         self.commands += CLAIM;
         match claim {
             Claim::Held(seen) => Ok(seen),
-            Claim::Unknown(lease) => {
-                Err(Turn::Execute { lease, waited: self.has_waited, reason: None })
+            Claim::Unknown(lease, reason) => {
+                Err(Turn::Execute { lease, waited: self.has_waited, reason })
             }
             Claim::Taken(lease, seen) => Err(self.lead(lease, seen).await),
         }

@@ -193,8 +193,10 @@ async fn take_over<N: Node, R: Redis, T: Timer>(
         Some(failed.execute_ms.unwrap_or_default() + finished.execute_ms.unwrap_or_default());
     if let Ok(output) = finished.result {
         failed.result = transform_output(output, transformer);
-        if let CacheReport::Miss { not_stored, .. } = &mut failed.cache {
+        if let CacheReport::Miss { not_stored, collapsed, .. } = &mut failed.cache {
             *not_stored = Some(NotStored::FallenBack);
+            // Its output is not that of the run for which it waited.
+            *collapsed = collapsed.map(|_| false);
         }
     }
     failed

@@ -25,7 +25,7 @@ pub use defined::{Defined, Resolved};
 pub use dependencies::{Completed, Outcome};
 pub use lifecycle::{Context, Finished, Run, run};
 pub use report::{CacheReport, NotStored};
-pub use slots::Slots;
+pub use slots::{SUBREQUESTS, Slots};
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -46,14 +46,15 @@ pub(super) fn read(text: &str) -> Option<NodeError> {
     })
 }
 
-/// Whether it is an error of the request, which another try would meet again.
+/// Whether it is an error of the request, which another try would meet again: any 4xx of the provider
+/// but those that ask for another time.
 pub(super) fn is_of_the_request(error: &NodeError) -> bool {
+    const REQUEST_TIMEOUT: u16 = 408;
     match error {
         NodeError::Validation(_) | NodeError::Transform(_) | NodeError::Refused(_) => true,
-        NodeError::Upstream { .. }
-        | NodeError::Busy { .. }
-        | NodeError::Timeout(_)
-        | NodeError::Skipped { .. } => false,
+        NodeError::Upstream { status: Some(REQUEST_TIMEOUT), .. } => false,
+        NodeError::Upstream { status, .. } => matches!(status, Some(400..=499)),
+        NodeError::Busy { .. } | NodeError::Timeout(_) | NodeError::Skipped { .. } => false,
     }
 }
 
@@ -74,6 +75,26 @@ mod tests {
             NodeError::Timeout(message()),
         ] {
             assert_eq!(read(&write(&error)), Some(error));
+        }
+    }
+
+    #[test]
+    fn errors_of_the_request_are_those_that_another_try_meets_again() {
+        let upstream = |status| NodeError::Upstream { message: String::new(), status };
+        let busy = NodeError::Busy { message: String::new(), retry_after: None, status: 429 };
+        for (error, is_of_the_request) in [
+            (NodeError::Refused(String::new()), true),
+            (NodeError::Validation(String::new()), true),
+            (upstream(Some(402)), true),
+            (upstream(Some(409)), true),
+            (upstream(Some(408)), false),
+            (upstream(Some(500)), false),
+            (upstream(Some(302)), false),
+            (upstream(None), false),
+            (busy, false),
+            (NodeError::Timeout(String::new()), false),
+        ] {
+            assert_eq!(super::is_of_the_request(&error), is_of_the_request, "{error:?}");
         }
     }
 

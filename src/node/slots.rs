@@ -11,7 +11,7 @@ const CONNECTIONS: u32 = 6;
 const EXECUTIONS: u32 = 4;
 
 /// How many subrequests a request may make on the free plan.
-const SUBREQUESTS: u32 = 50;
+pub const SUBREQUESTS: u32 = 50;
 /// How many a node needs that waits for nobody: a lookup, a lease, an execution, and a write.
 const OF_A_NODE: u32 = 4;
 
@@ -24,7 +24,7 @@ pub struct Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self::for_nodes(1)
+        Self::for_nodes(1, SUBREQUESTS)
     }
 }
 
@@ -50,10 +50,11 @@ pub(super) struct Slot<'a> {
 }
 
 impl Slots {
-    /// For a request that runs so many nodes. What its subrequests leave over is for waiting.
-    pub fn for_nodes(nodes: usize) -> Self {
+    /// For a request that runs so many nodes and may make so many subrequests. What the nodes leave
+    /// over is for waiting, and for keeping leases alive.
+    pub fn for_nodes(nodes: usize, subrequests: u32) -> Self {
         let needed = u32::try_from(nodes).unwrap_or(u32::MAX).saturating_mul(OF_A_NODE);
-        let spare = Cell::new(SUBREQUESTS.saturating_sub(needed));
+        let spare = Cell::new(subrequests.saturating_sub(needed));
         Self { taken: RefCell::default(), spare }
     }
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn what_the_nodes_of_a_flow_leave_over_is_for_waiting() {
         for (nodes, spare) in [(1, 46), (10, 10), (13, 0), (usize::MAX, 0)] {
-            let slots = Slots::for_nodes(nodes);
+            let slots = Slots::for_nodes(nodes, SUBREQUESTS);
             assert_eq!((0..100).filter(|_| slots.spare_request()).count(), spare, "{nodes}");
         }
     }

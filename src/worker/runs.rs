@@ -106,10 +106,11 @@ pub(super) async fn run(
         Some(trace) => trace,
         None => &NoCallbacks,
     };
-    let slots = Slots::for_nodes(match runnable {
+    let nodes = match runnable {
         Runnable::Node(_) => 1,
         Runnable::Workflow(workflow) => workflow.flow.nodes.len(),
-    });
+    };
+    let slots = Slots::for_nodes(nodes, app.max_subrequests);
     let lead = || tether.hold();
     let context =
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };

@@ -21,7 +21,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::request::{CacheDefaults, MAX_TTL};
 use crate::cache::{Cache, Deadlines, Health};
 use crate::definition::{Definitions, SettingError};
-use crate::node::Resolved;
+use crate::node::{Resolved, SUBREQUESTS};
 use crate::redis::resp::Resp;
 use crate::redis::rest::Rest;
 use crate::redis::settings::{Choice, choose};
@@ -47,6 +47,7 @@ pub(super) struct App {
     pub api_keys: Option<ApiKeys>,
     pub insecure: bool,
     pub max_body_bytes: usize,
+    pub max_subrequests: u32,
     pub cache_defaults: CacheDefaults,
     pub cache: Cache<Store>,
     pub health: Health,
@@ -115,6 +116,7 @@ fn read(env: &Env) -> Result<App, Problem> {
         definitions,
         api_keys,
         insecure: variable(env, "EDGEMEMO_INSECURE").is_some_and(|value| value == "true"),
+        max_subrequests: number(env, "MAX_SUBREQUESTS")?.unwrap_or(SUBREQUESTS),
         max_body_bytes: number(env, "MAX_BODY_BYTES")?.unwrap_or(MAX_BODY_BYTES),
         cache_defaults: CacheDefaults {
             namespace: variable(env, "CACHE_NAMESPACE"),

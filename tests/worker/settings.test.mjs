@@ -98,6 +98,7 @@ for (const name of [
   "CACHE_MEMORY_MB",
   "CACHE_MEMORY_TTL",
   "MAX_BODY_BYTES",
+  "MAX_SUBREQUESTS",
   "EMBEDDED_SHARD_MAX_BYTES",
 ]) {
   for (const value of ["ten", "-1", "1.5"]) {

@@ -184,6 +184,14 @@ withWorld("the Redis of equal runs at once", { ...options, store: "redis" }, (wo
     assert.ok(answers.every(({ json }) => json.cache.reason === null));
   });
 
+  test("that fails when it is asked for a lease costs a call, and names the reason", async () => {
+    world.store.front.fail(faults.htmlError, { only: "SET" });
+    const { status, json } = await together(world, uniqueText());
+    assert.equal(status, 200);
+    assert.deepEqual([json.cache.status, json.cache.reason], ["miss", "redis-error"]);
+    await world.loggedRun(json.run_id);
+  });
+
   test("that fails while runs wait costs a call for each of them, and names the reason", async () => {
     world.upstream.behave(behaviours.late(EXECUTION_MS));
     const text = uniqueText();

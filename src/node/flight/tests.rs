@@ -396,7 +396,7 @@ fn a_lease_that_may_have_been_taken_is_given_back() {
     setup.memory().set_fault(Some(lost));
     let claim = block_on(setup.cache.claim(&keys, "mine".to_owned(), 0));
     setup.memory().set_fault(None);
-    let Claim::Unknown(Some(lease)) = claim else { panic!("{claim:?}") };
+    let Claim::Unknown(Some(lease), Some(MissReason::Timeout)) = claim else { panic!("{claim:?}") };
     assert_eq!(block_on(setup.cache.look(&keys, None, || 0)), Ok(Seen::Held));
     // It says nothing to those who wait for who has it, if that is somebody else.
     block_on(setup.cache.fail(&lease, Some("{}"), true, 0));

@@ -354,7 +354,7 @@ fn who_waits_sends_21_commands_at_most_and_then_executes() {
 fn keys_prefix(key: &str) -> String {
     let text = format!("{:?}", FlightKeys::of(key, Scheme::Dynamiq));
     let begin = text.find("edgememo:").unwrap();
-    text[begin..begin + "edgememo:".len() + 64].to_owned()
+    text.chars().skip(begin).take("edgememo:".len() + 64).collect()
 }
 
 #[test]

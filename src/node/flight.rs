@@ -200,18 +200,22 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
         }
     }
 
-    /// Looks again, after a pause or when the store says that there is something to see.
+    /// Looks again, after a pause or when the store says that there is something to see. A store says
+    /// it to one node of a request at a time: their connections would all be taken by waiting.
     async fn look(&mut self) -> Result<Seen, Turn> {
         self.afford(1)?;
         let Context { cache, timer, slots, .. } = self.context;
         let left = Duration::from_millis(self.until.saturating_sub(clock::now_ms()));
-        let patience = cache.wakes().then(|| left.min(LONGEST_WAIT));
-        if patience.is_none() {
-            let jittered = self.pause.mul_f64(1.0 - JITTER * timer.random());
-            timer.sleep(jittered.min(left)).await;
-            self.pause = self.pause.mul_f64(GROWTH).min(LONGEST_PAUSE);
-        }
-        let _slot = slots.take(Purpose::Lookup).await;
+        let woken = cache.wakes().then(|| slots.take_free(Purpose::Wait)).flatten();
+        let (_slot, patience) = match woken {
+            Some(slot) => (slot, Some(left.min(LONGEST_WAIT))),
+            None => {
+                let jittered = self.pause.mul_f64(1.0 - JITTER * timer.random());
+                timer.sleep(jittered.min(left)).await;
+                self.pause = self.pause.mul_f64(GROWTH).min(LONGEST_PAUSE);
+                (slots.take(Purpose::Lookup).await, None)
+            }
+        };
         self.commands += 1;
         let looked = cache.look(&self.keys, patience, clock::now_ms).await;
         looked.map_err(|reason| Turn::alone(true, Some(reason)))

@@ -9,6 +9,8 @@ use std::task::{Poll, Waker};
 const CONNECTIONS: u32 = 6;
 /// How many of them may be executions; the others are left to the cache.
 const EXECUTIONS: u32 = 4;
+/// How many may be open for as long as an execution elsewhere takes: one is left to lookups.
+const WAITS: u32 = 1;
 
 /// How many subrequests a request may make on the free plan.
 pub const SUBREQUESTS: u32 = 50;
@@ -32,7 +34,26 @@ impl Default for Slots {
 struct Taken {
     connections: u32,
     executions: u32,
+    waits: u32,
     waiting: VecDeque<Waker>,
+}
+
+impl Taken {
+    /// Takes a connection; false when there is none.
+    fn take(&mut self, purpose: Purpose) -> bool {
+        let is_free = self.connections < CONNECTIONS
+            && match purpose {
+                Purpose::Lookup => true,
+                Purpose::Execution => self.executions < EXECUTIONS,
+                Purpose::Wait => self.waits < WAITS,
+            };
+        if is_free {
+            self.connections += 1;
+            self.executions += u32::from(purpose == Purpose::Execution);
+            self.waits += u32::from(purpose == Purpose::Wait);
+        }
+        is_free
+    }
 }
 
 /// What a connection is for.
@@ -40,6 +61,8 @@ struct Taken {
 pub(super) enum Purpose {
     Lookup,
     Execution,
+    /// To be told when an execution elsewhere is over.
+    Wait,
 }
 
 /// A connection that was taken; dropping it gives it back.
@@ -74,18 +97,20 @@ impl Slots {
     pub(super) async fn take(&self, purpose: Purpose) -> Slot<'_> {
         poll_fn(|context| {
             let mut taken = self.taken.borrow_mut();
-            let is_execution = purpose == Purpose::Execution;
-            if taken.connections >= CONNECTIONS || (is_execution && taken.executions >= EXECUTIONS)
-            {
-                taken.waiting.push_back(context.waker().clone());
-                return Poll::Pending;
+            if taken.take(purpose) {
+                return Poll::Ready(());
             }
-            taken.connections += 1;
-            taken.executions += u32::from(is_execution);
-            Poll::Ready(())
+            taken.waiting.push_back(context.waker().clone());
+            Poll::Pending
         })
         .await;
         Slot { slots: self, purpose }
+    }
+
+    /// Takes a connection that is free.
+    pub(super) fn take_free(&self, purpose: Purpose) -> Option<Slot<'_>> {
+        let is_taken = self.taken.borrow_mut().take(purpose);
+        is_taken.then(|| Slot { slots: self, purpose })
     }
 }
 
@@ -95,6 +120,7 @@ impl Drop for Slot<'_> {
             let mut taken = self.slots.taken.borrow_mut();
             taken.connections -= 1;
             taken.executions -= u32::from(self.purpose == Purpose::Execution);
+            taken.waits -= u32::from(self.purpose == Purpose::Wait);
             std::mem::take(&mut taken.waiting)
         };
         // Few wait, and not all of them for the same: each looks for itself.

@@ -20,13 +20,19 @@ const INPUT: &str = r#"{"text": "hello"}"#;
 /// How long an execution takes.
 const EXECUTION: Duration = Duration::from_secs(2);
 
-/// A store whose clock runs when somebody waits, and that may refuse what a test says.
+/// A store whose clock runs when somebody waits, and that may refuse what a test says. Where it wakes
+/// those who wait, there is nothing that it wakes them for.
 struct Store {
     memory: Memory,
     refused: Cell<Option<&'static str>>,
+    wakes: Cell<bool>,
 }
 
 impl Redis for Store {
+    fn wakes(&self) -> bool {
+        self.wakes.get()
+    }
+
     async fn execute(
         &self,
         commands: &[Command<'_>],
@@ -34,6 +40,9 @@ impl Redis for Store {
     ) -> Result<Vec<Reply>, RedisError> {
         let mut replies = Vec::new();
         for command in commands {
+            if matches!(command, Command::Await { .. }) {
+                std::future::pending::<()>().await;
+            }
             if Some(&*command.args()[0]) == self.refused.get() {
                 replies.push(Reply::Error("NOPERM this user has no permissions".to_owned()));
             } else {
@@ -133,7 +142,8 @@ struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let store = Store { memory: Memory::new(), refused: Cell::new(None) };
+        let store =
+            Store { memory: Memory::new(), refused: Cell::default(), wakes: Cell::default() };
         Self { cache: Cache::new(store, Deadlines::default()) }
     }
 
@@ -348,6 +358,35 @@ fn who_waits_sends_21_commands_at_most_and_then_executes() {
     assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE && *pause >= FIRST_PAUSE * 3 / 4));
     assert!(pauses.windows(2).all(|two| two[1] > two[0] * 3 / 4), "{pauses:?}");
     let _ = keys;
+}
+
+#[test]
+fn nodes_that_wait_to_be_woken_leave_connections_to_the_others() {
+    let setup = Setup::new();
+    setup.cache.redis().wakes.set(true);
+    let timer = setup.timer();
+    let slots = Slots::for_nodes(7, crate::node::SUBREQUESTS);
+    let callbacks = &crate::node::NoCallbacks as &dyn Callbacks;
+    let context =
+        Context { cache: &setup.cache, callbacks, timer: &timer, slots: &slots, lead: None };
+    let keys: Vec<_> = (0..6).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        let keys = FlightKeys::of(key, Scheme::Dynamiq);
+        block_on(setup.cache.claim(&keys, "another".to_owned(), 0));
+    }
+    let waiting = keys.iter().map(|key| {
+        let (since, patience) = (clock::now_ms(), Duration::from_secs(3600));
+        take_turn(Asked { key, scheme: Scheme::Dynamiq, since, patience }, context)
+    });
+    let other = async {
+        timer.sleep(STEP * 4).await;
+        let (second, take) = (Duration::from_secs(1), |purpose| slots.take(purpose));
+        let lookup = timer.timeout(second, take(Purpose::Lookup)).await;
+        drop(lookup.expect("no connection for a lookup"));
+        let executions = join_all((0..4).map(|_| take(Purpose::Execution)));
+        assert!(timer.timeout(second, executions).await.is_some());
+    };
+    block_on(timer.passing(select(Box::pin(join_all(waiting)), Box::pin(other))));
 }
 
 /// Where the keys beside an entry begin.

@@ -188,9 +188,10 @@ impl<R: Redis> Cache<R> {
         let _ = self.redis.execute(&[command], self.deadlines.lookup).await;
     }
 
-    /// Gives a lease back that was not made use of.
+    /// Gives a lease back that was not made use of, which a run waits for. Where that does not succeed
+    /// it ends by itself.
     pub async fn release(&self, lease: &Lease) {
-        let _ = self.redis.execute(&[lease.release()], self.deadlines.write).await;
+        let _ = self.redis.execute(&[lease.release()], self.deadlines.lookup).await;
     }
 
     /// Stores what the holder of a lease has, and gives the lease back after it: one round trip.

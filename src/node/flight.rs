@@ -26,6 +26,8 @@ const JITTER: f64 = 0.25;
 const MAX_COMMANDS: u32 = 21;
 /// Those of a claim.
 const CLAIM: u32 = 2;
+/// Those of giving back what was claimed.
+const RELEASE: u32 = 1;
 /// How long a store is asked to wait that wakes those who wait: a connection that hangs is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -186,13 +188,13 @@ impl<R: Redis, T: Timer> Waiting<'_, R, T> {
                     return Err(Turn::alone(self.has_waited, Some(MissReason::NotShared)));
                 }
                 Seen::Failure(failure) if self.is_of_now(&failure) => match outcome(&failure) {
-                    Outcome::Retry => return self.afford(CLAIM),
+                    Outcome::Retry => return self.afford(CLAIM + RELEASE),
                     Outcome::Failed(error) => return Err(Turn::Failure(error)),
                     Outcome::NotShared => {
                         return Err(Turn::alone(true, Some(MissReason::NotShared)));
                     }
                 },
-                Seen::Failure(_) | Seen::Nothing => return self.afford(CLAIM),
+                Seen::Failure(_) | Seen::Nothing => return self.afford(CLAIM + RELEASE),
                 Seen::Held => {}
             }
             self.has_waited = true;

@@ -389,6 +389,44 @@ fn nodes_that_wait_to_be_woken_leave_connections_to_the_others() {
     block_on(timer.passing(select(Box::pin(join_all(waiting)), Box::pin(other))));
 }
 
+#[test]
+fn nobody_asks_for_a_lease_who_could_not_give_it_back() {
+    let setup = Setup::new();
+    let timer = setup.timer();
+    let (slots, patience) = (Slots::default(), Duration::from_secs(3600));
+    let callbacks = &crate::node::NoCallbacks as &dyn Callbacks;
+    let context =
+        Context { cache: &setup.cache, callbacks, timer: &timer, slots: &slots, lead: None };
+    for (commands, is_affordable) in [(18, true), (19, false)] {
+        let since = clock::now_ms();
+        let mut waiting = Waiting {
+            asked: Asked { key: "k", scheme: Scheme::Dynamiq, since, patience },
+            context,
+            keys: FlightKeys::of("k", Scheme::Dynamiq),
+            until: u64::MAX,
+            commands,
+            pause: FIRST_PAUSE,
+            has_waited: true,
+        };
+        assert_eq!(block_on(waiting.wait(Seen::Nothing)).is_ok(), is_affordable, "{commands}");
+    }
+}
+
+#[test]
+fn a_lease_that_cannot_be_given_back_delays_a_run_by_a_lookup_at_most() {
+    let setup = Setup::new();
+    let keys = FlightKeys::of("k", Scheme::Dynamiq);
+    let Claim::Taken(lease, _) = block_on(setup.cache.claim(&keys, "mine".to_owned(), 0)) else {
+        panic!("not taken")
+    };
+    setup.memory().set_fault(Some(crate::redis::memory::Fault::Hangs));
+    block_on(setup.cache.release(&lease));
+    setup.memory().set_fault(None);
+    let key = format!("{}:lease", keys_prefix("k"));
+    let left = block_on(setup.cache.redis().execute(&[Command::PTtl(key.into())], LEASE)).unwrap();
+    assert_eq!(left, [Reply::Integer(9500)]);
+}
+
 /// Where the keys beside an entry begin.
 fn keys_prefix(key: &str) -> String {
     let text = format!("{:?}", FlightKeys::of(key, Scheme::Dynamiq));

@@ -23,6 +23,7 @@ pub mod resp;
 pub mod rest;
 pub mod settings;
 pub mod sharded;
+pub mod waiters;
 
 use std::time::Duration;
 

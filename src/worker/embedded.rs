@@ -24,6 +24,7 @@ use crate::clock::{self, Timer};
 use crate::redis::dialect::{self, Encoding};
 use crate::redis::engine::{self, Row, Rows, Scanned};
 use crate::redis::glob::after_prefix;
+use crate::redis::waiters::Waiters;
 use crate::redis::{Command, Reply};
 
 /// What a shard may hold, in bytes.
@@ -59,7 +60,7 @@ pub struct EmbeddedShard {
     sweep_at: Cell<Option<u64>>,
     sweep_interval_ms: u64,
     /// Who waits for a key to go.
-    waiting: RefCell<Vec<(String, Waker)>>,
+    waiting: RefCell<Waiters>,
 }
 
 impl DurableObject for EmbeddedShard {
@@ -151,8 +152,7 @@ impl EmbeddedShard {
                 if std::mem::replace(&mut is_registered, true) {
                     return Poll::Ready(());
                 }
-                let waiting = (key.to_string(), context.waker().clone());
-                self.waiting.borrow_mut().push(waiting);
+                self.waiting.borrow_mut().add(key, end, now, context.waker().clone());
                 Poll::Pending
             }));
             select(woken, pin!(JsTimer.sleep(Duration::from_millis(end - now)))).await;
@@ -161,9 +161,8 @@ impl EmbeddedShard {
 
     /// Wakes those who wait for a key to go.
     fn wake(&self, gone: &str) {
-        let woken: Vec<_> =
-            self.waiting.borrow_mut().extract_if(.., |(key, _)| key == gone).collect();
-        woken.into_iter().for_each(|(_, waker)| waker.wake());
+        let woken = self.waiting.borrow_mut().take(gone);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Sets the alarm, while there is something that can expire: an idle shard sleeps. It rings

@@ -118,10 +118,9 @@ async fn run_nodes<N: Node, R: Redis, T: Timer>(
             let Some(done) = done.get(place) else { continue };
             // Each node runs once.
             let _ = done.set(finished);
-            if let Some(finished) = done.get().filter(|finished| finished.flight.is_some()) {
+            if let Some(finished) = done.get() {
                 beside.push(Either::Right(async move {
-                    let _connection = context.slots.connection().await;
-                    finished.conclude(context.cache).await;
+                    finished.tell_meanwhile(context).await;
                     None
                 }));
             }

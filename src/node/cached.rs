@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-
 use super::flight::{self, Asked, Turn};
 use super::lifecycle::{Context, Finished, Run};
 use super::report::{CacheReport, NotStored};
@@ -295,10 +293,7 @@ async fn execute<N: Node, R: Redis, T: Timer>(
     let result = match lease {
         None => executing.await,
         Some(lease) => {
-            match select(executing, Box::pin(flight::keep_alive(lease, context))).await {
-                Either::Left((result, _)) => result,
-                Either::Right((never, _)) => match never {},
-            }
+            flight::beside(executing, Box::pin(flight::keep_alive(lease, context))).await
         }
     };
     Executed { result, ms: clock::now_ms().saturating_sub(started), usage: used.get() }
@@ -389,6 +384,15 @@ impl Finished {
         };
         self.concluded.set(Some(outcome));
         outcome
+    }
+
+    /// Lets those who wait know what there is to know, while something else goes on. What is not over
+    /// with that is begun again by [`Finished::conclude`].
+    pub(crate) async fn tell_meanwhile<R: Redis, T: Timer>(&self, context: Context<'_, R, T>) {
+        if self.flight.is_some() {
+            let _slot = context.slots.take(Purpose::Lookup).await;
+            self.conclude(context.cache).await;
+        }
     }
 
     /// What became of the write, as far as it is known.

@@ -5,7 +5,10 @@
 //! them. Who has waited for too long executes too.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::shared;
 use super::slots::Purpose;
@@ -107,18 +110,27 @@ pub(super) async fn claim_once<R: Redis, T: Timer>(
 }
 
 /// Keeps a lease alive until it is dropped.
-pub(super) async fn keep_alive<R: Redis, T: Timer>(
-    lease: &Lease,
-    context: Context<'_, R, T>,
-) -> Infallible {
+pub(super) async fn keep_alive<R: Redis, T: Timer>(lease: &Lease, context: Context<'_, R, T>) {
     loop {
         context.timer.sleep(RENEWAL).await;
         if !context.slots.spare_request() {
             // It ends by itself, and then others go on: that costs a call, and not this run.
-            return std::future::pending().await;
+            return;
         }
         let _slot = context.slots.take(Purpose::Lookup).await;
         context.cache.renew(lease).await;
+    }
+}
+
+/// What a future gives, and beside it another for as long as that takes.
+pub(super) async fn beside<M: Future>(main: M, side: impl Future) -> M::Output {
+    let side = async {
+        side.await;
+        std::future::pending::<Infallible>().await
+    };
+    match select(pin!(main), pin!(side)).await {
+        Either::Left((output, _)) => output,
+        Either::Right((never, _)) => match never {},
     }
 }
 

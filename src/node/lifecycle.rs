@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::cached::{Flight, Refresh, key_of, look_up_or_execute};
 use super::dependencies::{self, Completed, Outcome};
+use super::flight;
 use super::report::{CacheReport, NotStored};
 use super::slots::Slots;
 use super::{Callbacks, NoCallbacks, Node, NodeError, Usage};
@@ -186,8 +187,10 @@ async fn take_over<N: Node, R: Redis, T: Timer>(
     let Ok(document) = failed.input.as_deref().map(parse_made).transpose() else { return failed };
     let input = document.as_ref().map_or(run.input, Document::root);
     let given = Run { kwargs: run.kwargs, ..Run::new(input) };
-    // In a box, since what takes over may have such a node too.
-    let finished = Box::pin(self::run(node, given, context)).await;
+    // In a box, since what takes over may have such a node too. Who waits for what failed hears of it
+    // meanwhile.
+    let taking_over = Box::pin(self::run(node, given, context));
+    let finished = flight::beside(taking_over, failed.tell_meanwhile(context)).await;
     failed.usage = failed.usage + finished.usage;
     failed.execute_ms =
         Some(failed.execute_ms.unwrap_or_default() + finished.execute_ms.unwrap_or_default());

@@ -3,6 +3,9 @@
 use super::NodeError;
 use crate::json::{Dialect, Document, Item, write_string};
 
+/// Longest message that is taken over; those of edgememo are shorter.
+const MAX_MESSAGE_CHARS: usize = 1000;
+
 /// A failure as JSON text: `{"kind":"busy","status":429,"message":"…"}`. How long a provider wants to
 /// be left alone is not told: nobody tries again because of it.
 pub(super) fn write(error: &NodeError) -> String {
@@ -34,7 +37,8 @@ pub(super) fn read(text: &str) -> Option<NodeError> {
         Some(Item::Integer(status)) => Some(status.parse().ok()?),
         _ => None,
     };
-    let message = text("message")?;
+    // Who can write to the Redis could have written anything.
+    let message = text("message")?.chars().take(MAX_MESSAGE_CHARS).collect();
     Some(match text("kind")?.as_str() {
         "validation" => NodeError::Validation(message),
         "transform" => NodeError::Transform(message),
@@ -96,6 +100,12 @@ mod tests {
         ] {
             assert_eq!(super::is_of_the_request(&error), is_of_the_request, "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_message_is_taken_over_up_to_a_bound() {
+        let long = write(&NodeError::Refused("é".repeat(100_000)));
+        assert_eq!(read(&long), Some(NodeError::Refused("é".repeat(MAX_MESSAGE_CHARS))));
     }
 
     #[test]

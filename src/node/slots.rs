@@ -88,11 +88,6 @@ impl Slots {
         left.is_some()
     }
 
-    /// Waits for a connection that is no execution.
-    pub(crate) async fn connection(&self) -> impl Drop {
-        self.take(Purpose::Lookup).await
-    }
-
     /// Waits for a connection.
     pub(super) async fn take(&self, purpose: Purpose) -> Slot<'_> {
         poll_fn(|context| {

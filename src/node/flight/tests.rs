@@ -111,6 +111,9 @@ struct Slow<'a> {
     failures: Cell<u32>,
     error: NodeError,
     caching: CachingConfig,
+    takes: Duration,
+    /// How long what takes over takes, if something does.
+    fallback: Option<Duration>,
 }
 
 impl Node for Slow<'_> {
@@ -122,10 +125,15 @@ impl Node for Slow<'_> {
         self.caching
     }
 
+    fn fallback(&self, _: &NodeError) -> Option<impl Node> {
+        let caching = CachingConfig::default();
+        self.fallback.map(|takes| Slow { caching, takes, ..slow(self.timer, 0, down()) })
+    }
+
     async fn execute(&self, _: Execution<'_>) -> Result<String, NodeError> {
         self.executed.set(self.executed.get() + 1);
         let output = format!("{{\"n\": {}}}", self.executed.get());
-        self.timer.sleep(EXECUTION).await;
+        self.timer.sleep(self.takes).await;
         match self.failures.get().checked_sub(1) {
             Some(left) => {
                 self.failures.set(left);
@@ -159,7 +167,8 @@ impl Setup {
 
 fn slow<'a>(timer: &'a Steps<'a>, failures: u32, error: NodeError) -> Slow<'a> {
     let caching = CachingConfig { enabled: true, single_flight: true, ..CachingConfig::default() };
-    Slow { timer, executed: Cell::new(0), failures: Cell::new(failures), error, caching }
+    let (executed, failures, takes) = (Cell::new(0), Cell::new(failures), EXECUTION);
+    Slow { timer, executed, failures, error, caching, takes, fallback: None }
 }
 
 /// A run and what follows its response.
@@ -226,18 +235,12 @@ fn a_lease_is_kept_alive_while_the_execution_goes_on() {
     let setup = Setup::new();
     let timer = setup.timer();
     let node = slow(&timer, 0, down());
-    // Longer than a lease lives: six executions one after the other are one.
-    let long = async {
-        let finished = one(&setup, &node, &|| ()).await;
-        let renewed = setup.memory().take_journal().iter().filter(|name| *name == "EVAL").count();
-        (finished, renewed)
-    };
-    let slept = timer.slept.borrow().len();
-    assert_eq!(slept, 0);
-    let (finished, commands) = block_on(timer.passing(long));
+    let node = Slow { takes: LEASE * 2, ..node };
+    let finished = block_on(timer.passing(one(&setup, &node, &|| ())));
     assert!(finished.result.is_ok());
-    // Two seconds are less than a renewal: the release is all there is.
-    assert_eq!(commands, 1);
+    // Renewals every three seconds, and the release.
+    let journal = setup.memory().take_journal();
+    assert_eq!(journal.iter().filter(|name| *name == "EVAL").count(), 6 + 1);
     let claimed = block_on(timer.passing(async {
         let keys = FlightKeys::of("other", Scheme::Dynamiq);
         let Claim::Taken(lease, _) = setup.cache.claim(&keys, "mine".to_owned(), 0).await else {
@@ -287,6 +290,25 @@ fn who_takes_over_stores_for_all_who_still_wait() {
 }
 
 #[test]
+fn who_waits_does_not_wait_for_what_takes_over_elsewhere() {
+    let setup = Setup::new();
+    let timer = setup.timer();
+    let first = Slow { fallback: Some(LEASE * 2), ..slow(&timer, 1, down()) };
+    let second = slow(&timer, 0, down());
+    let over = Cell::new(Duration::ZERO);
+    let waiting = async {
+        timer.sleep(STEP).await;
+        let finished = one(&setup, &second, &|| ()).await;
+        over.set(timer.now.get());
+        finished
+    };
+    let (fallen, waited) = block_on(timer.passing(join(one(&setup, &first, &|| ()), waiting)));
+    assert!(fallen.result.is_ok() && fallen.cache.reason() == Some("fallback"));
+    assert!(waited.result.is_ok());
+    assert!(over.get() < EXECUTION * 2 + LONGEST_PAUSE * 2, "{:?}", over.get());
+}
+
+#[test]
 fn a_failure_of_before_is_nothing_to_a_later_run() {
     let setup = Setup::new();
     let timer = setup.timer();
@@ -325,7 +347,6 @@ fn who_waits_sends_21_commands_at_most_and_then_executes() {
     let timer = setup.timer();
     let node = slow(&timer, 0, down());
     let key = many(&setup, &node, 1)[0].cache.key().unwrap().to_owned();
-    let keys = FlightKeys::of(&key, Scheme::Dynamiq);
     let for_ever = Command::Set {
         key: format!("{}:lease", keys_prefix(&key)).into(),
         value: "foreign".into(),
@@ -357,7 +378,6 @@ fn who_waits_sends_21_commands_at_most_and_then_executes() {
     let pauses = timer.slept.take();
     assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE && *pause >= FIRST_PAUSE * 3 / 4));
     assert!(pauses.windows(2).all(|two| two[1] > two[0] * 3 / 4), "{pauses:?}");
-    let _ = keys;
 }
 
 #[test]

@@ -289,3 +289,50 @@ fn read(text: &str) -> Option<Failure> {
         error: (!error.is_null()).then(|| error.raw().to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::key::{KeyRequest, cache_key};
+
+    proptest! {
+        #[test]
+        fn no_entry_has_the_key_of_a_lease_or_a_failure(
+            namespace in prop_oneof![any::<String>(), "edgememo(:[0-9a-f]{64})?(:lease)?"],
+            entity_id in prop_oneof![any::<String>(), "[0-9a-f]{64}", Just("lease".to_owned())],
+            scheme in prop_oneof![Just(Scheme::Dynamiq), Just(Scheme::Canonical)],
+        ) {
+            let input = Document::parse("{}", Dialect::STRICT).unwrap();
+            let key = cache_key(&KeyRequest {
+                scheme,
+                namespace: Some(&namespace),
+                entity_id: &entity_id,
+                input: input.root(),
+                kwargs: None,
+                definition: None,
+            });
+            let key = key.unwrap();
+            prop_assert!(!key.ends_with(":lease") && !key.ends_with(":failure"), "{}", key);
+            let keys = FlightKeys::of(&key, scheme);
+            prop_assert!(keys.lease.starts_with("edgememo:") && keys.lease.ends_with(":lease"));
+            prop_assert!(keys.failure.starts_with("edgememo:") && keys.failure.ends_with(":failure"));
+        }
+
+        #[test]
+        fn whatever_stands_in_the_place_of_a_failure_is_read_without_harm(text: String) {
+            prop_assert_eq!(read(&text), None);
+        }
+    }
+
+    #[test]
+    fn a_failure_says_who_failed_when_and_why() {
+        let read = |text| read(text).unwrap();
+        let failure = read(r#"{"attempt":2,"at":5,"final":true,"error":{"kind":"timeout"}}"#);
+        let error = Some(r#"{"kind":"timeout"}"#.to_owned());
+        assert_eq!(failure, Failure { attempt: 2, at: 5, is_final: true, error });
+        let not_shared = read(r#"{"attempt":1,"at":5,"final":false,"error":null}"#);
+        assert_eq!(not_shared, Failure { attempt: 1, at: 5, is_final: false, error: None });
+    }
+}

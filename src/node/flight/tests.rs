@@ -20,8 +20,8 @@ const INPUT: &str = r#"{"text": "hello"}"#;
 /// How long an execution takes.
 const EXECUTION: Duration = Duration::from_secs(2);
 
-/// A store whose clock runs when somebody waits, and that may refuse what a test says. Where it wakes
-/// those who wait, there is nothing that it wakes them for.
+/// A store whose clock runs when somebody waits, that may refuse what a test says, and that may wake
+/// those who wait.
 struct Store {
     memory: Memory,
     refused: Cell<Option<&'static str>>,
@@ -40,8 +40,11 @@ impl Redis for Store {
     ) -> Result<Vec<Reply>, RedisError> {
         let mut replies = Vec::new();
         for command in commands {
-            if matches!(command, Command::Await { .. }) {
-                std::future::pending::<()>().await;
+            if let Command::Await { keys, .. } = command {
+                let ttl = [Command::PTtl(keys[1].clone())];
+                while self.memory.execute(&ttl, deadline).await? != [Reply::Integer(-2)] {
+                    step().await;
+                }
             }
             if Some(&*command.args()[0]) == self.refused.get() {
                 replies.push(Reply::Error("NOPERM this user has no permissions".to_owned()));
@@ -63,23 +66,24 @@ struct Steps<'a> {
 
 const STEP: Duration = Duration::from_millis(50);
 
-impl Steps<'_> {
-    async fn step(&self) {
-        let mut is_asked = false;
-        poll_fn(|context| {
-            context.waker().wake_by_ref();
-            if std::mem::replace(&mut is_asked, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
+/// Lets everybody else go on.
+async fn step() {
+    let mut is_asked = false;
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut is_asked, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
 
+impl Steps<'_> {
     /// Makes time pass until a future is done.
     async fn passing<F: Future>(&self, future: F) -> F::Output {
         let clock = async {
             loop {
                 self.now.set(self.now.get() + STEP);
                 self.store.memory.advance(STEP);
-                self.step().await;
+                step().await;
             }
         };
         match select(Box::pin(future), Box::pin(clock)).await {
@@ -94,7 +98,7 @@ impl Timer for Steps<'_> {
         self.slept.borrow_mut().push(duration);
         let until = self.now.get() + duration;
         while self.now.get() < until {
-            self.step().await;
+            step().await;
         }
     }
 
@@ -217,6 +221,21 @@ fn one_executes_and_the_others_have_its_output() {
     assert!(matches!(left, Seen::Output(_)));
     // The lease is gone with it: what is there is a hit.
     assert!(matches!(many(&setup, &node, 1)[0].cache, CacheReport::Hit { .. }));
+}
+
+#[test]
+fn a_store_that_wakes_those_who_wait_is_asked_once() {
+    let setup = Setup::new();
+    setup.cache.redis().wakes.set(true);
+    let timer = setup.timer();
+    let node = slow(&timer, 0, down());
+    let finished = many(&setup, &node, 10);
+    assert_eq!(node.executed.get(), 1);
+    assert!(finished.iter().all(|finished| finished.result.as_deref() == Ok("{\"n\": 1}")));
+    let journal = setup.memory().take_journal();
+    assert_eq!(journal.iter().filter(|name| *name == "EDGEMEMO.AWAIT").count(), 9);
+    // The looks are those that come with asking for the lease.
+    assert_eq!(journal.iter().filter(|name| *name == "MGET").count(), 10);
 }
 
 #[test]

@@ -373,9 +373,10 @@ impl<R: Redis> Cache<R> {
         self.write(entry, None).await
     }
 
-    /// Writes an entry, and sends a command after it in the same round trip.
+    /// Writes an entry, and sends a command after it in the same round trip: that somebody waits for,
+    /// so it is tried whatever the breaker does.
     async fn write(&self, entry: &Entry, after: Option<Command<'_>>) -> WriteOutcome {
-        if self.breaker() != State::Closed {
+        if after.is_none() && self.breaker() != State::Closed {
             return WriteOutcome::CircuitOpen;
         }
         let value = match entry.scheme {

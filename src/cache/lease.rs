@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Cache, Entry, Lookup, MissReason, State, WriteOutcome};
+use super::{Cache, Entry, Lookup, MissReason, WriteOutcome};
 use crate::codec::Stored;
 use crate::json::{Dialect, Document, Item, Value};
 use crate::key::{Scheme, push_hex};
@@ -198,7 +198,7 @@ impl<R: Redis> Cache<R> {
     /// Where the entry cannot be stored, those who wait are told.
     pub async fn store_and_release(&self, entry: &Entry, lease: &Lease) -> WriteOutcome {
         let outcome = self.write(entry, Some(lease.release())).await;
-        if !matches!(outcome, WriteOutcome::Stored | WriteOutcome::CircuitOpen) {
+        if outcome != WriteOutcome::Stored {
             self.fail(lease, None, false, entry.stored_at).await;
         }
         outcome
@@ -207,9 +207,6 @@ impl<R: Redis> Cache<R> {
     /// Leaves a failure for those who wait, and gives the lease back after it: one round trip. The
     /// error is JSON text; None says that there is an output which cannot be shared.
     pub async fn fail(&self, lease: &Lease, error: Option<&str>, is_final: bool, at: u64) {
-        if self.breaker() != State::Closed {
-            return;
-        }
         let is_final = is_final || lease.attempt >= ATTEMPTS;
         let (attempt, error) = (lease.attempt, error.unwrap_or("null"));
         let value =

@@ -328,6 +328,32 @@ fn who_waits_does_not_wait_for_what_takes_over_elsewhere() {
 }
 
 #[test]
+fn what_others_wait_for_is_told_whatever_the_breaker_does() {
+    use crate::cache::State;
+    use crate::redis::memory::Fault;
+
+    for (failures, expected) in [(0, true), (1, false)] {
+        let setup = Setup::new();
+        let timer = setup.timer();
+        let node = slow(&timer, failures, NodeError::Refused("no".to_owned()));
+        let open = async {
+            timer.sleep(EXECUTION / 2).await;
+            setup.memory().set_fault(Some(Fault::Fails(RedisError::Unreachable)));
+            for _ in 0..5 {
+                setup.cache.lookup("k", Scheme::Dynamiq).await;
+            }
+            setup.memory().set_fault(None);
+        };
+        let (finished, ()) = block_on(timer.passing(join(one(&setup, &node, &|| ()), open)));
+        assert_eq!(setup.cache.breaker(), State::Open);
+        let keys = FlightKeys::of(finished.cache.key().unwrap(), Scheme::Dynamiq);
+        let seen = block_on(setup.cache.look(&keys, None, || 0)).unwrap();
+        assert_eq!(matches!(seen, Seen::Output(_)), expected, "{seen:?}");
+        assert_eq!(matches!(seen, Seen::Failure(_)), !expected, "{seen:?}");
+    }
+}
+
+#[test]
 fn a_failure_of_before_is_nothing_to_a_later_run() {
     let setup = Setup::new();
     let timer = setup.timer();

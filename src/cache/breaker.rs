@@ -9,7 +9,7 @@
 //! ```
 //!
 //! It judges lookups alone, which runs wait for. A write has its time after the response, and is not
-//! tried unless the breaker is closed.
+//! tried unless the breaker is closed or other runs wait for it.
 
 use std::cell::Cell;
 use std::time::Duration;

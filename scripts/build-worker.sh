@@ -48,9 +48,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || [ -n "$(find "$wasm" $entr
   printf '%s\n' "$made_by" >"$stamp.new"
   "$WORKER_BUILD" --release --out-dir "$bound" -- --locked --features worker
   # worker-build keeps the names of functions, which are a fifth of the module; -Os takes off another
-  # hundredth.
+  # hundredth. What has one caller is not moved into it, here and in Cargo.toml: the code that every
+  # request runs through would be strewn over that of errors.
   # shellcheck disable=SC2086
-  "$WASM_OPT_BIN" -Os --strip-debug $WASM_OPT_FEATURES "$bound/index_bg.wasm" -o "$out/index_bg.wasm"
+  "$WASM_OPT_BIN" -Os --one-caller-inline-max-function-size 0 --strip-debug $WASM_OPT_FEATURES "$bound/index_bg.wasm" -o "$out/index_bg.wasm"
   # Its entry is wrapped in ours.
   "$ESBUILD_BIN" src/worker/entry.js --bundle --minify --format=esm --log-level=warning \
     --alias:worker-build-output="$bound/index.js" --inject:src/worker/microtask.js --external:./index_bg.wasm \

@@ -20,6 +20,9 @@ pub struct Request<'a> {
     pub max_response_bytes: usize,
     /// The headers of the response that matter, in lower case.
     pub wanted: &'a [&'static str],
+    /// Whether what is not UTF-8 in the response may be replaced by U+FFFD: a small one is read faster
+    /// then.
+    pub is_lossy: bool,
 }
 
 /// The headers of a request. They hold credentials, so that they cannot be printed by accident.

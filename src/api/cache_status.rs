@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::flow;
 use crate::node::CacheReport;
 
@@ -44,7 +46,7 @@ pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
     }
     if let Some(key) = report.key().filter(|_| with_key) {
         value.push_str("; key=\"");
-        push_key(&mut value, key);
+        value.extend(utf8_percent_encode(key, ENCODED));
         value.push('"');
     }
     value
@@ -62,18 +64,8 @@ pub fn flow_status(finished: &flow::Finished) -> String {
     cache_status(report, false)
 }
 
-/// A key may hold anything: what is not plain ASCII, and what would end the quoted string, is
-/// percent-encoded.
-fn push_key(out: &mut String, key: &str) {
-    for byte in key.bytes() {
-        match byte {
-            b'"' | b'\\' | b'%' | 0..=0x20 | 0x7f.. => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-            plain => out.push(char::from(plain)),
-        }
-    }
-}
+/// What a key in a quoted string is not written as, and what is not ASCII: a key may hold anything.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\').add(b'%');
 
 #[cfg(test)]
 mod tests {

@@ -201,12 +201,14 @@ pub fn check_kwargs(kwargs: Option<Value<'_>>) -> Result<(), KeyError> {
 
 /// Appends bytes in lower-case hex.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |nibble| match nibble {
+        0..=9 => b'0' + nibble,
+        _ => b'a' - 10 + nibble,
+    };
+    out.reserve(2 * bytes.len());
     for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            out.extend(DIGITS.get(usize::from(nibble)));
-        }
+        out.push(char::from(digit(byte >> 4)));
+        out.push(char::from(digit(byte & 0xf)));
     }
 }
 

@@ -117,7 +117,7 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
     let waited_ms = || Some(clock::now_ms().saturating_sub(since));
     let (mut stale, mut reason) = (None, None);
     match lookup {
-        Lookup::Hit(stored) => match Freshness::of(&stored, caching, clock::now_ms()) {
+        Lookup::Hit(stored) => match Freshness::of(&stored, caching) {
             Freshness::Fresh => {
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for: None };
                 return served(stored, cache, waited_ms());
@@ -198,10 +198,12 @@ enum Freshness {
 }
 
 impl Freshness {
-    fn of(stored: &Stored, caching: CachingConfig, now: u64) -> Self {
-        let Some(until) = stored.fresh_until.filter(|_| !stored.is_fresh(now)) else {
+    fn of(stored: &Stored, caching: CachingConfig) -> Self {
+        let Some(until) = stored.fresh_until else { return Self::Fresh };
+        let now = clock::now_ms();
+        if stored.is_fresh(now) {
             return Self::Fresh;
-        };
+        }
         let stale_ms = now.saturating_sub(until);
         let is_within = |seconds: u64| stale_ms < seconds.saturating_mul(1000);
         if is_within(caching.stale_while_revalidate) {

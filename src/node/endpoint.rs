@@ -34,6 +34,7 @@ impl Endpoint {
                     deadline: None,
                     max_response_bytes: MAX_ANSWER_BYTES,
                     wanted: &["retry-after"],
+                    is_lossy: false,
                 };
                 let response = outside.send(request).await.map_err(failure::unanswered)?;
                 if response.status != 200 {

@@ -169,7 +169,8 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     let failure = finished.result.as_ref().err().cloned();
     match failure.as_ref().and_then(|failure| node.fallback(failure)) {
         Some(fallback) => {
-            take_over(&fallback, run, finished, node.output_transformer(), context).await
+            // In a box: it is large, and few runs get here.
+            Box::pin(take_over(&fallback, run, finished, node.output_transformer(), context)).await
         }
         None => finished,
     }

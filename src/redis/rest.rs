@@ -60,6 +60,8 @@ impl<H: HttpClient> Redis for Rest<H> {
             deadline: Some(deadline),
             max_response_bytes: MAX_REPLY_BYTES,
             wanted: &[],
+            // The server does the same to what it does not encode.
+            is_lossy: true,
         };
         let response = self.http.send(request).await?;
         match response.status {

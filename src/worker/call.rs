@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use worker::js_sys::Function;
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 
-use super::glue;
+use super::{glue, requests};
 use crate::clock;
 
 /// What JavaScript answers: a number (the status, or 0 for a failure) and a value (the body, or
@@ -120,7 +121,7 @@ fn done(call: u32, status: u16, value: JsValue) {
         }
     });
     if let Some(waker) = waker {
-        waker.wake();
+        requests::resume(|| waker.wake());
     }
 }
 
@@ -143,9 +144,9 @@ fn later(now: u64, by: Duration) -> u64 {
 /// Drives a request to its end, or until it is known to be abandoned: then it is dropped where it
 /// stands, so that it holds no memory and starts nothing more.
 pub(super) async fn unless_abandoned<F: Future>(request: F) -> Option<F::Output> {
-    let mut request = Box::pin(request);
+    let mut request = pin!(request);
     let gone = Gone::default();
-    poll_fn(move |context| {
+    poll_fn(|context| {
         if gone.get() {
             return Poll::Ready(None);
         }

@@ -11,18 +11,21 @@ const state = globalThis.__worker_init_state;
  */
 const SMALL_BODY = 64 * 1024;
 
-// A trap surfaces as a rejection when it happens in a future: see microtask.js.
-addEventListener("unhandledrejection", ({ reason }) => {
+/** After a trap the module is of no use. */
+function note(error) {
   // V8 calls a stack that ran over a RangeError.
-  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError)
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError)
     state.criticalError = true;
-});
+}
+
+// A trap surfaces as a rejection when it happens after what a request waited for: see microtask.js.
+addEventListener("unhandledrejection", ({ reason }) => note(reason));
 
 export { EmbeddedShard };
 
 export default {
   fetch(request, env, ctx) {
-    // After a trap the module is of no use: constructing the class makes a new one.
+    // Constructing the class makes a new module.
     if (state.criticalError) new Entrypoint(ctx, env);
     const { headers } = request;
     const announced = headers.get("content-length");
@@ -30,15 +33,20 @@ export default {
     return new Promise((resolve, reject) => {
       // One object, of which wasm takes what it needs: most requests need the resolver only.
       const event = { request, env, ctx, resolve };
+      const go = (body) => {
+        try {
+          handle(head, body, event);
+        } catch (error) {
+          note(error);
+          reject(error);
+        }
+      };
       const ahead = request.method === "POST" && announced !== null;
-      if (!ahead || Number(announced) > SMALL_BODY) return handle(head, undefined, event);
-      request
-        .arrayBuffer()
-        .then(
-          (body) => handle(head, new Uint8Array(body), event),
-          () => handle(head, undefined, event),
-        )
-        .catch(reject);
+      if (!ahead || Number(announced) > SMALL_BODY) return go(undefined);
+      request.arrayBuffer().then(
+        (body) => go(new Uint8Array(body)),
+        () => go(undefined),
+      );
     });
   },
 };
@@ -50,5 +58,5 @@ export default {
 function describe({ method, url }, headers) {
   const header = (name) => headers.get(name) ?? "";
   const key = `${header("x-edgememo-api-key")}\n${header("x-api-key")}\n${header("authorization")}`;
-  return `${method}\n${url}\n${header("origin")}\n${key}\n${crypto.randomUUID()}`;
+  return `${method}\n${url}\n${key}\n${crypto.randomUUID()}`;
 }

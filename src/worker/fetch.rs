@@ -1,5 +1,6 @@
 //! HTTP over Workers' fetch, with a deadline and a limit on what is read.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use worker::js_sys::{self, Uint8Array};
@@ -7,7 +8,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 
 use super::call::call;
 use super::glue;
-use crate::http::{HttpClient, HttpError, Request, Response};
+use crate::http::{Headers, HttpClient, HttpError, Request, Response};
 
 /// Sends requests to the internet, to a Durable Object or to a service.
 #[derive(Debug)]
@@ -16,6 +17,18 @@ pub(super) struct Fetch {
     /// Whether what took too long is always ended at once, and not left to itself for a while where
     /// that is cheaper.
     hangs_up: bool,
+    /// The latest: most requests are lookups, which differ in nothing but their bodies.
+    target: RefCell<Option<Target>>,
+}
+
+/// What requests may have in common.
+#[derive(Debug)]
+struct Target {
+    method: String,
+    url: String,
+    headers: Headers,
+    /// As JavaScript knows it.
+    prepared: JsValue,
 }
 
 impl Fetch {
@@ -31,28 +44,44 @@ impl Fetch {
 
     /// To whatever has a method `fetch`.
     pub fn bound(fetcher: impl Into<JsValue>) -> Self {
-        Self { to: fetcher.into(), hangs_up: false }
+        Self { to: fetcher.into(), hangs_up: false, target: RefCell::default() }
+    }
+
+    fn prepare(&self, method: &str, url: &str, headers: &Headers) -> JsValue {
+        let mut target = self.target.borrow_mut();
+        let same = target.as_ref().filter(|target| {
+            target.method == method && target.url == url && target.headers == *headers
+        });
+        if let Some(same) = same {
+            return same.prepared.clone();
+        }
+        let prepared = glue::prepare(&self.to, method, url, headers.as_lines());
+        *target = Some(Target {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: headers.clone(),
+            prepared: prepared.clone(),
+        });
+        prepared
     }
 }
 
 impl HttpClient for Fetch {
     async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
-        let Request { method, url, headers, body, deadline, max_response_bytes: limit, wanted } =
-            request;
+        let Request { method, url, headers, body, deadline, wanted, is_lossy, .. } = request;
+        let limit = request.max_response_bytes;
         let deadline_ms = deadline.map(milliseconds);
-        let head = [method, headers.as_lines()].join("\n");
+        let target = self.prepare(method, url, headers);
         let names = (!wanted.is_empty()).then(|| wanted.join("\n"));
         let start = |done: &_, call| {
-            let Self { to, hangs_up } = self;
             glue::send(
-                to,
-                url,
-                &head,
+                &target,
                 body.map(str::as_bytes),
                 deadline_ms,
-                *hangs_up,
+                self.hangs_up,
                 limit,
                 names.as_deref(),
+                is_lossy,
                 done,
                 call,
             );
@@ -89,8 +118,11 @@ fn classify(name: &JsValue, deadline: Duration) -> HttpError {
     }
 }
 
-/// The bytes of a body that was read; None when it was over the limit.
+/// The bytes of a body that was read, as text or as bytes; None when it was over the limit.
 pub(super) fn bytes(body: JsValue) -> Option<Vec<u8>> {
+    if let Some(text) = body.as_string() {
+        return Some(text.into_bytes());
+    }
     body.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
 }
 

@@ -12,17 +12,22 @@ export function readBody(request, limit, done, call) {
   );
 }
 
+/** What requests through `fetcher` (the global scope, a service or a Durable Object) have in common. */
+export function prepare(fetcher, method, url, headers) {
+  return { fetcher, method, url, headers: new Headers(members(Object.create(null), headers)) };
+}
+
 /**
- * Sends a request through `fetcher` (the global scope, a service or a Durable Object). Answers with
- * the status and the body (null when it is over the limit), or with 0 and the error's name when
- * there is no complete response within `deadline` milliseconds. Without a deadline it goes on until
- * it is cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a
- * line each, are noted at the body. `body` is a view into the memory of wasm, which is sent at once.
+ * Sends a request to what was prepared. Answers with the status and the body (null when it is over the
+ * limit, and text when it is small and may be lossy), or with 0 and the error's name when there is no
+ * complete response within `deadline` milliseconds. Without a deadline it goes on until it is
+ * cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a line each,
+ * are noted at the body. `body` is a view into the memory of wasm, which is sent at once.
  */
-export function send(fetcher, url, head, body, deadline, hangsUp, limit, wanted, done, call) {
-  if (!hangsUp && deadline <= HEARTBEAT_MS && Date.now() >= cautiousUntil) {
+export function send(target, body, deadline, hangsUp, limit, wanted, isLossy, done, call) {
+  if (!hangsUp && deadline <= HEARTBEAT_MS && isBold()) {
     const end = withTimer(done, call, deadline);
-    exchange(fetcher, url, { head, body }, limit, wanted, end);
+    exchange(target, body, undefined, limit, wanted, isLossy, end);
     return;
   }
   const controller = new AbortController();
@@ -30,22 +35,10 @@ export function send(fetcher, url, head, body, deadline, hangsUp, limit, wanted,
   if (deadline !== undefined) signals.push(AbortSignal.timeout(deadline));
   const end = withHeartbeat(done, call, () => controller.abort());
   const signal = AbortSignal.any(signals);
-  exchange(fetcher, url, { head, body, signal }, limit, wanted, end);
+  exchange(target, body, signal, limit, wanted, isLossy, end);
 }
 
 const ignore = () => {};
-
-/** What the latest head said: most requests are lookups, whose heads are the same. */
-let latest = {};
-
-/** A head is the method, and a name and a value of a header in turn: a line each. */
-function read(head) {
-  if (head !== latest.head) {
-    const [method, ...lines] = head.split("\n");
-    latest = { head, method, headers: new Headers(members(lines)) };
-  }
-  return latest;
-}
 
 /**
  * Connects and sends `bytes`, which are a view into the memory of wasm. Nothing is thrown and nothing
@@ -148,6 +141,12 @@ export function writeDataPoint(dataset, point) {
 let cautiousUntil = 0;
 const CAUTION_MS = 60_000;
 
+function isBold() {
+  // The clock is asked only when it matters.
+  if (cautiousUntil !== 0 && Date.now() >= cautiousUntil) cautiousUntil = 0;
+  return cautiousUntil === 0;
+}
+
 function withTimer(done, call, deadline) {
   let ended = false;
   const end = (status, value) => {
@@ -199,23 +198,24 @@ function withHeartbeat(done, call, stop) {
 }
 
 /** Ends with the status and the body, or with 0 and the error's name. */
-async function exchange(fetcher, url, { head, body, signal }, limit, wanted, end) {
+async function exchange(target, body, signal, limit, wanted, isLossy, end) {
+  const { fetcher, method, url, headers } = target;
   let response;
-  let bytes;
+  let read;
   try {
-    const { method, headers } = read(head);
     response = await fetcher.fetch(url, { method, redirect: "manual", headers, body, signal });
-    bytes = await bytesOf(response, limit);
+    read = await bytesOf(response, limit, isLossy);
   } catch (error) {
     end(0, error?.name);
     return;
   }
-  if (bytes !== null && wanted !== undefined)
-    bytes.wanted = wanted
+  // A property of the bytes, which text cannot have: who wants headers wants bytes.
+  if (read !== null && wanted !== undefined)
+    read.wanted = wanted
       .split("\n")
       .map((name) => wantedHeader(name, response.headers.get(name)))
       .join("\n");
-  end(response.status, bytes);
+  end(response.status, read);
 }
 
 /** A header; `Retry-After`, which is a number of seconds or a date, as a number of seconds. */
@@ -232,17 +232,23 @@ export function sleep(milliseconds, done, call) {
   const timer = setTimeout(() => end(200, undefined), milliseconds);
 }
 
-/** The whole body of a request or a response, or null when it is over the limit. */
-async function bytesOf(message, limit) {
+/** Up to this many bytes, text is read faster, and copied to wasm as fast. */
+const SMALL_TEXT = 4 * 1024;
+
+/**
+ * The whole body of a request or a response, or null when it is over the limit. A small one is text
+ * where it may be lossy.
+ */
+async function bytesOf(message, limit, isLossy = false) {
   const announced = announcedLength(message.headers);
   if (announced > limit) {
     // An unread body would hold its connection, of which a request has six.
     await message.body?.cancel();
     return null;
   }
-  return announced >= 0
-    ? new Uint8Array(await message.arrayBuffer())
-    : await readPieces(message.body ?? [], limit);
+  if (announced < 0) return readPieces(message.body ?? [], limit);
+  if (isLossy && announced <= SMALL_TEXT) return message.text();
+  return new Uint8Array(await message.arrayBuffer());
 }
 
 /** How long a body is, or -1 when nothing says what comes out of it. */
@@ -270,18 +276,25 @@ async function readPieces(body, limit) {
   return bytes;
 }
 
+/** The header `Origin` of its request. */
+export function originOf(event) {
+  return event.request.headers.get("origin") ?? undefined;
+}
+
 /**
  * Answers an event with a response. `headers` holds a name and a value in turn, a line each. `body` is
  * a view into the memory of wasm, of which the response makes a copy.
  */
 export function respond(event, status, headers, body) {
-  event.resolve(new Response(body, { status, headers: members(headers.split("\n")) }));
+  event.resolve(new Response(body, { status, headers: members({}, headers) }));
 }
 
-/** An object of names and values in turn. */
-function members(lines) {
-  // Without a prototype any name is a name.
-  const object = Object.create(null);
+/**
+ * Puts names and values into an object, which are there in turn, a line each. In one without a prototype
+ * any name is a name; in a plain one, which is faster, those that this Worker gives to its headers.
+ */
+function members(object, text) {
+  const lines = text.split("\n");
   for (let at = 0; at + 1 < lines.length; at += 2) object[lines[at]] = lines[at + 1];
   return object;
 }

@@ -27,17 +27,20 @@ extern "C" {
     #[wasm_bindgen(js_name = readBody)]
     pub(super) fn read_body(request: &Request, limit: usize, done: &Function, call: u32);
 
-    /// Answers with the status and a `Uint8Array` or null, or with 0 and the name of the error.
-    /// `head`: the method, and a name and a value of a header in turn, a line each.
+    /// What requests have in common but for their bodies. `headers`: a name and a value in turn, a
+    /// line each.
+    pub(super) fn prepare(fetcher: &JsValue, method: &str, url: &str, headers: &str) -> JsValue;
+
+    /// Answers with the status and a `Uint8Array` (or a string, when that is as good) or null, or with
+    /// 0 and the name of the error. `target` is what `prepare` made.
     pub(super) fn send(
-        fetcher: &JsValue,
-        url: &str,
-        head: &str,
+        target: &JsValue,
         body: Option<&[u8]>,
         deadline_ms: Option<u32>,
         hangs_up: bool,
         limit: usize,
         wanted: Option<&str>,
+        is_lossy: bool,
         done: &Function,
         call: u32,
     );
@@ -87,6 +90,10 @@ extern "C" {
 
     /// Answers with 200 after that time.
     pub(super) fn sleep(milliseconds: u32, done: &Function, call: u32);
+
+    /// The header `Origin`.
+    #[wasm_bindgen(js_name = originOf)]
+    pub(super) fn origin_of(event: &Event) -> Option<String>;
 
     /// `headers`: a name and a value in turn, a line each. `body` is UTF-8.
     pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&[u8]>);

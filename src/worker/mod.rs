@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | the environment, read once per isolate |
 //! | `routes` | which request does what |
+//! | `requests` | running what is under way |
 //! | `runs` | runs of nodes and workflows |
 //! | `response` | responses, problems among them |
 //! | `call` | waiting for JavaScript |
@@ -20,6 +21,7 @@ mod fetch;
 mod glue;
 mod metrics;
 mod providers;
+mod requests;
 mod response;
 mod routes;
 mod runs;
@@ -29,14 +31,13 @@ mod store;
 mod timer;
 
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
-use worker::wasm_bindgen_futures::spawn_local;
 
 /// Every request of the Worker, called by `entry.js`, which describes it in `head` and has read its
 /// `body` already unless that is undefined. The event is always answered, whatever goes wrong,
 /// unless its client is gone.
 #[wasm_bindgen]
 pub fn handle(head: String, body: Option<Vec<u8>>, event: glue::Event) {
-    spawn_local(async move {
+    requests::start(async move {
         if let Some(answer) = call::unless_abandoned(routes::handle(&head, body, &event)).await {
             answer.send(&event, &head);
         }

@@ -47,10 +47,11 @@ impl<'p> Route<'p> {
         }
     }
 
-    fn allow(&self) -> &'static str {
+    /// The methods that it takes.
+    fn allow(&self) -> &'static [&'static str] {
         match self {
-            Self::Health | Self::Ready | Self::Nodes | Self::Workflows => "GET, HEAD",
-            Self::RunNode(_) | Self::RunWorkflow(_) => "POST",
+            Self::Health | Self::Ready | Self::Nodes | Self::Workflows => &["GET", "HEAD"],
+            Self::RunNode(_) | Self::RunWorkflow(_) => &["POST"],
         }
     }
 }
@@ -61,8 +62,6 @@ struct Head<'h> {
     /// Scheme and authority of the URL.
     url_origin: &'h str,
     path: &'h str,
-    /// The header `Origin`.
-    page_origin: Option<&'h str>,
     /// The API key.
     key: Option<&'h str>,
     /// A UUID, in case that it becomes a run.
@@ -76,11 +75,10 @@ impl<'h> Head<'h> {
         let mut line = || lines.next().unwrap_or_default();
         let (method, (url_origin, path)) = (line(), split_url(line()));
         let present = |line: &'h str| Some(line).filter(|line| !line.is_empty());
-        let page_origin = present(line());
         // The first of these that is there: with pass-through, the others are the provider's.
         let (own, api, authorization) = (present(line()), present(line()), line());
         let key = own.or(api).or_else(|| bearer(authorization));
-        Self { method, url_origin, path, page_origin, key, run_id: line() }
+        Self { method, url_origin, path, key, run_id: line() }
     }
 }
 
@@ -92,7 +90,7 @@ fn bearer(authorization: &str) -> Option<&str> {
 /// Scheme and authority, and the path.
 fn split_url(url: &str) -> (&str, &str) {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let authority = url.find(':').map_or(0, |colon| colon + "://".len());
     let path = url.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
     path.and_then(|path| url.split_at_checked(path)).unwrap_or((url, "/"))
 }
@@ -116,18 +114,20 @@ async fn route(
                       POST /v1/nodes/{id}/run and POST /v1/workflows/{id}/run";
         return Err(Problem::new(Code::NotFound, detail));
     };
-    if !route.allow().split(", ").any(|allowed| allowed == head.method) {
-        let detail = format!("use {}", route.allow());
-        let problem = Problem::new(Code::MethodNotAllowed, detail);
-        return Ok(Answer::from(problem).with_header("allow", route.allow()));
+    if !route.allow().contains(&head.method) {
+        let allow = route.allow().join(", ");
+        let problem = Problem::new(Code::MethodNotAllowed, format!("use {allow}"));
+        return Ok(Answer::from(problem).with_header("allow", &allow));
     }
     // Asked by who has no key.
     if let Route::Health = route {
         return Ok(health());
     }
     let app = settings::app(|| event.env())?;
+    // Nobody else asks for it.
+    let origin = if app.insecure { glue::origin_of(event) } else { None };
     let credentials =
-        Credentials { key: head.key, url_origin: head.url_origin, origin: head.page_origin };
+        Credentials { key: head.key, url_origin: head.url_origin, origin: origin.as_deref() };
     let caller = match authenticate(app.api_keys.as_ref(), app.insecure, credentials) {
         Ok(caller) => caller,
         Err(problem) if problem.code == Code::Unauthenticated => {

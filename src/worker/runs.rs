@@ -43,13 +43,6 @@ pub(super) enum Runnable<'a> {
 }
 
 impl<'a> Runnable<'a> {
-    fn workflow_id(self) -> Option<&'a str> {
-        match self {
-            Self::Node(_) => None,
-            Self::Workflow(workflow) => Some(&workflow.id),
-        }
-    }
-
     pub fn node(app: &App, id: &str) -> Result<Self, Problem> {
         let place = app.definitions.nodes.iter().position(|node| node.id == id);
         place.map(Self::Node).ok_or_else(|| {
@@ -100,7 +93,6 @@ pub(super) async fn run(
         caller.check_namespace(cache.namespace.as_deref())?;
     }
     // 4.
-    let started_ms = clock::now_ms();
     let (trace, tether) = (request.trace.then(Trace::new), Tether::to(event));
     let callbacks: &dyn Callbacks = match &trace {
         Some(trace) => trace,
@@ -116,16 +108,20 @@ pub(super) async fn run(
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
-    let ran = match runnable {
+    let (ran, workflow) = match runnable {
         Runnable::Node(place) => {
             let node = deployed(app, place)?;
-            Ran::Node(place, run_node(&node, given, context).await)
+            (Ran::Node(place, run_node(&node, given, context).await), None)
         }
         Runnable::Workflow(workflow) => {
+            let started = clock::now_ms();
             let places: Vec<_> = workflow.flow.nodes.iter().map(|node| node.node).collect();
             let nodes = places.iter().map(|&place| deployed(app, place));
             let nodes = nodes.collect::<Result<_, _>>()?;
-            Ran::Workflow(places, flow::run(workflow, nodes, given, context).await)
+            let ran = Ran::Workflow(places, flow::run(workflow, nodes, given, context).await);
+            let (id, outcome) = (workflow.id.clone(), ran.outcome());
+            let duration_ms = clock::now_ms().saturating_sub(started);
+            (ran, Some(WorkflowRun { id, outcome, duration_ms }))
         }
     };
     // 5.
@@ -134,8 +130,7 @@ pub(super) async fn run(
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
         caller: caller.id().to_owned(),
-        duration_ms: clock::now_ms().saturating_sub(started_ms),
-        workflow: runnable.workflow_id().map(|id| (id.to_owned(), ran.outcome())),
+        workflow,
         input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
     };
     let is_over = trace.is_some();
@@ -237,14 +232,19 @@ impl Ran {
     }
 }
 
+/// What is told of the run of a workflow.
+struct WorkflowRun {
+    id: String,
+    outcome: Outcome,
+    duration_ms: u64,
+}
+
 /// What is left to do when a run is over.
 struct After {
     app: Rc<App>,
     run_id: String,
     caller: String,
-    duration_ms: u64,
-    /// The id of the workflow, and how it ended.
-    workflow: Option<(String, Outcome)>,
+    workflow: Option<WorkflowRun>,
     /// The input of the request, when something is to be made anew.
     input: String,
 }
@@ -305,7 +305,7 @@ impl After {
     }
 
     fn of(&self) -> RunOf<'_> {
-        let workflow = self.workflow.as_ref().map(|(id, _)| id.as_str());
+        let workflow = self.workflow.as_ref().map(|run| run.id.as_str());
         RunOf { run_id: &self.run_id, workflow, caller: &self.caller }
     }
 
@@ -322,8 +322,8 @@ impl After {
     }
 
     fn log_workflow(&self) {
-        if let Some((_, outcome)) = &self.workflow {
-            console_log!("{}", log::workflow_line(self.of(), *outcome, self.duration_ms));
+        if let Some(run) = &self.workflow {
+            console_log!("{}", log::workflow_line(self.of(), run.outcome, run.duration_ms));
         }
     }
 }

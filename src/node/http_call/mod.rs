@@ -212,6 +212,7 @@ async fn send(
         deadline: Duration::try_from_secs_f64(call.timeout_seconds).ok(),
         max_response_bytes: call.max_response_bytes as usize,
         wanted: &["content-type", "location", "retry-after"],
+        is_lossy: false,
     };
     http.send(request).await.map_err(|error| {
         let message = format!("the server {error}");

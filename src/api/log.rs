@@ -26,7 +26,8 @@ pub fn node_line(facts: &NodeFacts<'_>) -> String {
         ("total_tokens", tokens(usage.total_tokens)),
     ] {
         if let Some(number) = number {
-            line.push_str(&format!(",\"{name}\":{number}"));
+            begin(&mut line, name);
+            line.push_str(&number.to_string());
         }
     }
     line.push('}');
@@ -37,7 +38,9 @@ pub fn node_line(facts: &NodeFacts<'_>) -> String {
 pub fn workflow_line(of: RunOf<'_>, outcome: Outcome, duration_ms: u64) -> String {
     let mut line = head("workflow", of);
     member(&mut line, "status", Some(outcome.as_str()));
-    line.push_str(&format!(",\"duration_ms\":{duration_ms}}}"));
+    begin(&mut line, "duration_ms");
+    line.push_str(&duration_ms.to_string());
+    line.push('}');
     line
 }
 
@@ -63,11 +66,16 @@ fn head(event: &str, of: RunOf<'_>) -> String {
     line
 }
 
-fn member(line: &mut String, name: &str, value: Option<&str>) {
-    line.push(',');
-    write_string(line, name);
-    line.push(':');
+fn member(line: &mut String, name: &'static str, value: Option<&str>) {
+    begin(line, name);
     push_optional(line, value);
+}
+
+/// Begins a member; no name of one has to be escaped.
+fn begin(line: &mut String, name: &'static str) {
+    for part in [",\"", name, "\":"] {
+        line.push_str(part);
+    }
 }
 
 #[cfg(test)]

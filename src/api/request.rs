@@ -1,7 +1,7 @@
 //! The body of a run: `{"input": {…}, "config": {"cache": {…}}, "kwargs": {…}, "trace": false}`.
 
 use crate::config::RedisCacheConfig;
-use crate::json::{Item, Members, Value};
+use crate::json::{Item, Str, Value};
 
 /// Namespaces go into keys, which Upstash bounds at 32 KB.
 const MAX_NAMESPACE_BYTES: usize = 1024;
@@ -51,58 +51,39 @@ impl<'d> RunRequest<'d> {
     /// Reads the body of a request. What is not known is refused: a misspelled switch would look
     /// like a cache that never hits.
     pub fn parse(body: Value<'d>, defaults: &CacheDefaults) -> Result<Self> {
-        let Item::Object(members) = body.item() else {
-            return field_error(
-                "the body",
-                format!("has to be an object, not {}", body.kind_name()),
-            );
-        };
-        known_members(members, "", &["input", "config", "kwargs", "trace"])?;
-        let Some(input) = body.get("input") else {
+        let [input, config, kwargs, trace] =
+            members(body, "", ["input", "config", "kwargs", "trace"])?;
+        let Some(input) = input else {
             return field_error("input", "is missing: send {\"input\": {…}}");
         };
         object(input, "input")?;
-        let kwargs = body.get("kwargs").filter(|kwargs| !kwargs.is_null());
+        let kwargs = kwargs.filter(|kwargs| !kwargs.is_null());
         if let Some(kwargs) = kwargs {
             object(kwargs, "kwargs")?;
         }
-        let trace = match body.get("trace").map(Value::item) {
+        let trace = match trace.map(Value::item) {
             None | Some(Item::Null) => false,
             Some(Item::Bool(trace)) => trace,
             Some(_) => return field_error("trace", "has to be true or false"),
         };
-        Ok(Self { input, kwargs, cache: cache_config(body, defaults)?, trace })
+        Ok(Self { input, kwargs, cache: cache_config(config, defaults)?, trace })
     }
 }
 
-fn cache_config(body: Value<'_>, defaults: &CacheDefaults) -> Result<Option<RedisCacheConfig>> {
-    let Some(config) = body.get("config").filter(|config| !config.is_null()) else {
-        return Ok(None);
-    };
-    known_members(object(config, "config")?, "config.", &["cache"])?;
-    let Some(cache) = config.get("cache").filter(|cache| !cache.is_null()) else {
-        return Ok(None);
-    };
-    let members = object(cache, "config.cache")?;
-    for connection in ["host", "port", "db", "username", "password", "url", "token"] {
-        if members.clone().any(|(name, _)| name.is(connection)) {
-            return field_error(
-                format!("config.cache.{connection}"),
-                "cannot be given by a request: the connection to Redis is a setting of the Worker",
-            );
-        }
+fn cache_config(
+    config: Option<Value<'_>>,
+    defaults: &CacheDefaults,
+) -> Result<Option<RedisCacheConfig>> {
+    let Some(config) = config.filter(|config| !config.is_null()) else { return Ok(None) };
+    let [cache] = members(config, "config", ["cache"])?;
+    let Some(cache) = cache.filter(|cache| !cache.is_null()) else { return Ok(None) };
+    let [backend, named, lifetime] =
+        members(cache, "config.cache", ["backend", "namespace", "ttl"])?;
+    if backend.is_some_and(|backend| !backend.as_str().is_some_and(|text| text.is("Redis"))) {
+        return field_error("config.cache.backend", "has to be \"Redis\"");
     }
-    known_members(members, "config.cache.", &["backend", "namespace", "ttl"])?;
-    match cache.get("backend") {
-        Some(backend) if !backend.as_str().is_some_and(|text| text.is("Redis")) => {
-            return field_error("config.cache.backend", "has to be \"Redis\"");
-        }
-        _ => {}
-    }
-    Ok(Some(RedisCacheConfig {
-        namespace: namespace(cache.get("namespace"), defaults)?,
-        ttl: ttl(cache.get("ttl"), defaults)?,
-    }))
+    let (namespace, ttl) = (namespace(named, defaults)?, ttl(lifetime, defaults)?);
+    Ok(Some(RedisCacheConfig { namespace, ttl }))
 }
 
 /// `null` asks for no namespace; leaving it out asks for the default.
@@ -151,24 +132,49 @@ fn ttl(value: Option<Value<'_>>, defaults: &CacheDefaults) -> Result<Option<u64>
     })
 }
 
-fn object<'d>(value: Value<'d>, field: &str) -> Result<Members<'d>> {
-    match value.item() {
-        Item::Object(members) => Ok(members),
-        _ => field_error(field, format!("has to be an object, not {}", value.kind_name())),
-    }
+fn object(value: Value<'_>, field: &str) -> Result<()> {
+    if value.is_object() { Ok(()) } else { Err(no_object(value, field)) }
 }
 
-fn known_members(mut members: Members<'_>, path: &str, known: &[&str]) -> Result<()> {
-    let unknown = members.find(|(name, _)| !known.iter().any(|known| name.is(known)));
-    match unknown {
-        None => Ok(()),
-        Some((name, _)) => {
-            let name = name.to_str().unwrap_or_default();
-            let name: String = name.chars().take(60).collect();
-            let known = known.join(", ");
-            field_error(format!("{path}{name}"), format!("is not known here; known are {known}"))
+fn no_object(value: Value<'_>, field: &str) -> FieldError {
+    let problem = format!("has to be an object, not {}", value.kind_name());
+    FieldError { field: field.to_owned(), problem }
+}
+
+/// The members of these names; of several of one name the last. The body has no path.
+fn members<'d, const N: usize>(
+    value: Value<'d>,
+    path: &str,
+    known: [&str; N],
+) -> Result<[Option<Value<'d>>; N]> {
+    let mut found = [None; N];
+    let Item::Object(members) = value.item() else {
+        return Err(no_object(value, if path.is_empty() { "the body" } else { path }));
+    };
+    for (name, value) in members {
+        let place = known.iter().position(|known| name.is(known));
+        match place.and_then(|place| found.get_mut(place)) {
+            Some(member) => *member = Some(value),
+            None => return Err(unknown(path, name, &known)),
         }
     }
+    Ok(found)
+}
+
+/// What a request says about the connection to Redis, by mistake.
+const CONNECTION: [&str; 7] = ["host", "port", "db", "username", "password", "url", "token"];
+
+fn unknown(path: &str, name: Str<'_>, known: &[&str]) -> FieldError {
+    let name = name.to_str().unwrap_or_default();
+    let problem = if path == "config.cache" && CONNECTION.contains(&&*name) {
+        "cannot be given by a request: the connection to Redis is a setting of the Worker"
+            .to_owned()
+    } else {
+        format!("is not known here; known are {}", known.join(", "))
+    };
+    let name: String = name.chars().take(60).collect();
+    let field = if path.is_empty() { name } else { format!("{path}.{name}") };
+    FieldError { field, problem }
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl World {
         let (trace, slots) = (Trace::new(), Slots::default());
         let context = Context { callbacks: &trace, ..Context::new(&self.cache, &slots) };
         let before = self.upstream.calls.get();
-        let mut writes: Vec<Entry> = Vec::new();
+        let mut writes: Vec<Box<Entry>> = Vec::new();
         let finished = match definitions {
             None => {
                 let output = dumped(&self.upstream.answers[0]);

@@ -123,8 +123,8 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
                 return served(stored, cache, waited_ms());
             }
             Freshness::Revalidated { stale_for } => {
-                let refresh =
-                    Some(Refresh { key: place.key.clone(), config: place.config.clone() });
+                let refresh = Refresh { key: place.key.clone(), config: place.config.clone() };
+                let refresh = Some(Box::new(refresh));
                 let stale_for = Some(stale_for);
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for };
                 return Finished { refresh, ..served(stored, cache, waited_ms()) };
@@ -257,16 +257,19 @@ async fn execute_and_keep<N: Node, R: Redis, T: Timer>(
     // 7.
     let caching = node.caching();
     let admitted = admit(&result, place.config, reason);
-    let write = admitted.as_ref().ok().map(|output| Entry {
-        key: place.key.clone(),
-        output: (*output).clone(),
-        ttl: place.config.ttl,
-        stale_for: caching.stale_for(),
-        scheme: caching.key,
-        stored_at: clock::now_ms(),
+    let write = admitted.as_ref().ok().map(|output| {
+        Box::new(Entry {
+            key: place.key.clone(),
+            output: (*output).clone(),
+            ttl: place.config.ttl,
+            stale_for: caching.stale_for(),
+            scheme: caching.key,
+            stored_at: clock::now_ms(),
+        })
     });
     let not_stored = admitted.err();
-    let flight = lease.map(|lease| Flight { lease, failure: result.as_ref().err().cloned() });
+    let failure = || result.as_ref().err().cloned();
+    let flight = lease.map(|lease| Box::new(Flight { lease, failure: failure() }));
     let cache = CacheReport::Miss { key: place.key, reason, not_stored, collapsed };
     Finished { cache, write, flight, execute_ms: Some(ms), usage, ..Finished::of(result) }
 }
@@ -377,7 +380,8 @@ impl Finished {
             (Some(entry), Some(flight)) => {
                 Some(cache.store_and_release(entry, &flight.lease).await)
             }
-            (None, Some(Flight { lease, failure })) => {
+            (None, Some(flight)) => {
+                let Flight { lease, failure } = &**flight;
                 let error = failure.as_ref().map(shared::write);
                 let is_final = failure.as_ref().is_some_and(shared::is_of_the_request);
                 cache.fail(lease, error.as_deref(), is_final, clock::now_ms()).await;

@@ -79,13 +79,13 @@ pub struct Finished {
     /// What the cache had to do with it.
     pub cache: CacheReport,
     /// What is to be stored once the response is out: see [`Finished::conclude`].
-    pub write: Option<Entry>,
+    pub write: Option<Box<Entry>>,
     /// What it owes those who wait for it.
-    pub flight: Option<Flight>,
+    pub flight: Option<Box<Flight>>,
     /// What became of the write, once that is known.
     pub(crate) concluded: Cell<Option<Option<WriteOutcome>>>,
     /// What is to be made anew once the response is out: see [`refresh`](super::refresh).
-    pub refresh: Option<Refresh>,
+    pub refresh: Option<Box<Refresh>>,
     /// Milliseconds that the lookup took, when there was one.
     pub lookup_ms: Option<u64>,
     /// Milliseconds that the execution took, when there was one.

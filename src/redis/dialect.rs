@@ -48,7 +48,7 @@ impl Encoding {
 
 /// The body of a request: one command by itself, several as a pipeline.
 pub fn write_request(commands: &[Command<'_>]) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(256);
     match commands {
         [command] => write_command(&mut out, command),
         _ => write_array(&mut out, commands, write_command),

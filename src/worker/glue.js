@@ -239,16 +239,18 @@ const SMALL_TEXT = 4 * 1024;
  * The whole body of a request or a response, or null when it is over the limit. A small one is text
  * where it may be lossy.
  */
-async function bytesOf(message, limit, isLossy = false) {
+function bytesOf(message, limit, isLossy = false) {
   const announced = announcedLength(message.headers);
-  if (announced > limit) {
-    // An unread body would hold its connection, of which a request has six.
-    await message.body?.cancel();
-    return null;
-  }
   if (announced < 0) return readPieces(message.body ?? [], limit);
+  if (announced > limit) return leave(message);
   if (isLossy && announced <= SMALL_TEXT) return message.text();
-  return new Uint8Array(await message.arrayBuffer());
+  return message.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+}
+
+/** An unread body would hold its connection, of which a request has six. */
+async function leave(message) {
+  await message.body?.cancel();
+  return null;
 }
 
 /** How long a body is, or -1 when nothing says what comes out of it. */

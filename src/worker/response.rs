@@ -14,7 +14,10 @@ pub(super) struct Answer {
 
 impl Answer {
     fn new(status: u16, content_type: &str, body: String) -> Self {
-        Self { status, headers: format!("content-type\n{content_type}"), body }
+        let mut headers = String::with_capacity(512);
+        headers.push_str("content-type\n");
+        headers.push_str(content_type);
+        Self { status, headers, body }
     }
 
     /// A JSON body.

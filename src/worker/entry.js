@@ -56,7 +56,8 @@ export default {
  * `Head` in routes.rs reads it.
  */
 function describe({ method, url }, headers) {
-  const header = (name) => headers.get(name) ?? "";
-  const key = `${header("x-edgememo-api-key")}\n${header("x-api-key")}\n${header("authorization")}`;
-  return `${method}\n${url}\n${key}\n${crypto.randomUUID()}`;
+  // The first of these that is there: with pass-through, the others are the provider's.
+  const key = headers.get("x-edgememo-api-key") || headers.get("x-api-key") || "";
+  const authorization = (key === "" && headers.get("authorization")) || "";
+  return `${method}\n${url}\n${key}\n${authorization}\n${crypto.randomUUID()}`;
 }

@@ -21,6 +21,13 @@ extern "C" {
     pub(super) fn ctx(this: &Event) -> Context;
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// A line in the log.
+    #[wasm_bindgen(js_namespace = console)]
+    pub(super) fn log(line: &str);
+}
+
 #[wasm_bindgen(module = "/src/worker/glue.js")]
 extern "C" {
     /// Answers with 200 and a `Uint8Array`, with 413, or with 0.

@@ -74,10 +74,8 @@ impl<'h> Head<'h> {
         let mut lines = description.split('\n');
         let mut line = || lines.next().unwrap_or_default();
         let (method, (url_origin, path)) = (line(), split_url(line()));
-        let present = |line: &'h str| Some(line).filter(|line| !line.is_empty());
-        // The first of these that is there: with pass-through, the others are the provider's.
-        let (own, api, authorization) = (present(line()), present(line()), line());
-        let key = own.or(api).or_else(|| bearer(authorization));
+        let (key, authorization) = (line(), line());
+        let key = if key.is_empty() { bearer(authorization) } else { Some(key) };
         Self { method, url_origin, path, key, run_id: line() }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, abortable};
 use futures_util::stream::{self, StreamExt};
-use worker::{Context as WorkerContext, console_log};
+use worker::Context as WorkerContext;
 
 use super::glue;
 use super::providers::Providers;
@@ -323,7 +323,7 @@ impl After {
 
     fn log_workflow(&self) {
         if let Some(run) = &self.workflow {
-            console_log!("{}", log::workflow_line(self.of(), run.outcome, run.duration_ms));
+            glue::log(&log::workflow_line(self.of(), run.outcome, run.duration_ms));
         }
     }
 }
@@ -334,7 +334,7 @@ fn node_id(app: &App, place: usize) -> &str {
 
 /// Tells log and metrics of an execution or a hit.
 fn tell(app: &App, facts: &NodeFacts<'_>) {
-    console_log!("{}", log::node_line(facts));
+    glue::log(&log::node_line(facts));
     if let Some(metrics) = &app.metrics {
         metrics.add(facts);
     }
@@ -357,7 +357,7 @@ fn refuse(
             node_answer(run_id, input, &finished, None, caller)
         }
         Runnable::Workflow(workflow) => {
-            console_log!("{}", log::workflow_line(of(Some(&workflow.id)), Outcome::Failure, 0));
+            glue::log(&log::workflow_line(of(Some(&workflow.id)), Outcome::Failure, 0));
             let finished = Err(&error);
             let body = WorkflowResult { run_id, input, finished, trace: None }.to_json();
             Answer::json(result::status_of(&error), body)

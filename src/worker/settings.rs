@@ -7,10 +7,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use worker::wasm_bindgen::JsValue;
-use worker::{Env, console_log, js_sys};
+use worker::{Env, js_sys};
 
 use super::embedded::{MAX_BYTES_SETTING, SWEEP_INTERVAL_SETTING};
 use super::fetch::Fetch;
+use super::glue;
 use super::metrics::Metrics;
 use super::providers::Providers;
 use super::socket::Sockets;
@@ -133,7 +134,7 @@ fn read(env: &Env) -> Result<App, Problem> {
 /// The cache, which tells the log when its breaker changes.
 fn cache(env: &Env, deadlines: Deadlines) -> Result<Cache<Store>, Problem> {
     let mut cache = Cache::new(store(env)?, deadlines)
-        .with_on_change(|change, reason| console_log!("{}", log::breaker_line(change, reason)));
+        .with_on_change(|change, reason| glue::log(&log::breaker_line(change, reason)));
     if let Some(bytes) = number(env, "CACHE_MAX_VALUE_BYTES")? {
         cache = cache.with_max_value_bytes(bytes);
     }

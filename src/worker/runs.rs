@@ -193,7 +193,6 @@ impl Drop for Tether<'_> {
 }
 
 /// What a request gave, with the places of the nodes among all that are deployed.
-#[expect(clippy::large_enum_variant, reason = "a request has one, which is moved and not kept")]
 enum Ran {
     Node(usize, Finished),
     Workflow(Vec<usize>, flow::Finished),

@@ -299,6 +299,7 @@ impl<R: Redis> Cache<R> {
             return Lookup::Miss(Some(MissReason::CircuitOpen));
         };
         self.tell(permit.change, None);
+        // Nobody but memory asks.
         let since = self.memory.as_ref().map_or(0, |_| clock::now_ms());
         let commands = [Command::get(key), Command::PTtl(key.into())];
         let commands = match self.needs_lifetime(scheme) {

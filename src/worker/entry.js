@@ -11,21 +11,18 @@ const state = globalThis.__worker_init_state;
  */
 const SMALL_BODY = 64 * 1024;
 
-/** After a trap the module is of no use. */
-function note(error) {
+// A trap surfaces as a rejection when it happens after what a request waited for.
+addEventListener("unhandledrejection", ({ reason }) => {
   // V8 calls a stack that ran over a RangeError.
-  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError)
+  if (reason instanceof WebAssembly.RuntimeError || reason instanceof RangeError)
     state.criticalError = true;
-}
-
-// A trap surfaces as a rejection when it happens after what a request waited for: see microtask.js.
-addEventListener("unhandledrejection", ({ reason }) => note(reason));
+});
 
 export { EmbeddedShard };
 
 export default {
   fetch(request, env, ctx) {
-    // Constructing the class makes a new module.
+    // After a trap the module is of no use: constructing the class makes a new one.
     if (state.criticalError) new Entrypoint(ctx, env);
     const { headers } = request;
     const announced = headers.get("content-length");
@@ -37,7 +34,8 @@ export default {
         try {
           handle(head, body, event);
         } catch (error) {
-          note(error);
+          // It answers whatever goes wrong: what it throws is a trap.
+          state.criticalError = true;
           reject(error);
         }
       };

@@ -12,9 +12,12 @@ export function readBody(request, limit, done, call) {
   );
 }
 
-/** What requests through `fetcher` (the global scope, a service or a Durable Object) have in common. */
-export function prepare(fetcher, method, url, headers) {
-  return { fetcher, method, url, headers: new Headers(members(Object.create(null), headers)) };
+/**
+ * What requests through `fetcher` (the global scope, a service or a Durable Object) have in common. The
+ * first of them makes a `Headers` of the `lines`, a name and a value in turn, and fails when it cannot.
+ */
+export function prepare(fetcher, method, url, lines) {
+  return { fetcher, method, url, lines, headers: undefined };
 }
 
 /**
@@ -25,7 +28,7 @@ export function prepare(fetcher, method, url, headers) {
  * are noted at the body. `body` is a view into the memory of wasm, which is sent at once.
  */
 export function send(target, body, deadline, hangsUp, limit, wanted, isLossy, done, call) {
-  if (!hangsUp && deadline <= HEARTBEAT_MS && isBold()) {
+  if (!hangsUp && deadline <= HEARTBEAT_MS && !isCautious()) {
     const end = withTimer(done, call, deadline);
     exchange(target, body, undefined, limit, wanted, isLossy, end);
     return;
@@ -141,10 +144,10 @@ export function writeDataPoint(dataset, point) {
 let cautiousUntil = 0;
 const CAUTION_MS = 60_000;
 
-function isBold() {
+function isCautious() {
   // The clock is asked only when it matters.
   if (cautiousUntil !== 0 && Date.now() >= cautiousUntil) cautiousUntil = 0;
-  return cautiousUntil === 0;
+  return cautiousUntil !== 0;
 }
 
 function withTimer(done, call, deadline) {
@@ -199,10 +202,12 @@ function withHeartbeat(done, call, stop) {
 
 /** Ends with the status and the body, or with 0 and the error's name. */
 async function exchange(target, body, signal, limit, wanted, isLossy, end) {
-  const { fetcher, method, url, headers } = target;
+  const { fetcher, method, url } = target;
   let response;
   let read;
   try {
+    target.headers ??= new Headers(members(Object.create(null), target.lines));
+    const { headers } = target;
     response = await fetcher.fetch(url, { method, redirect: "manual", headers, body, signal });
     read = await bytesOf(response, limit, isLossy);
   } catch (error) {

@@ -64,7 +64,8 @@ pub fn flow_status(finished: &flow::Finished) -> String {
     cache_status(report, false)
 }
 
-/// What a key in a quoted string is not written as, and what is not ASCII: a key may hold anything.
+/// What is percent-encoded in a key, which may hold anything: beside what is not ASCII, what does not
+/// print and what would end the quoted string.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\').add(b'%');
 
 #[cfg(test)]

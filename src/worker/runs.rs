@@ -125,7 +125,7 @@ pub(super) async fn run(
         }
     };
     // 5.
-    let is_refreshed = ran.nodes().iter().any(|(_, finished)| finished.refresh.is_some());
+    let is_refreshed = ran.nodes().any(|(_, finished)| finished.refresh.is_some());
     let after = After {
         app: Rc::clone(app),
         run_id: run_id.to_owned(),
@@ -135,7 +135,7 @@ pub(super) async fn run(
     };
     let is_over = trace.is_some();
     if let Some(trace) = &trace {
-        after.end(ran.nodes(), Some(trace)).await;
+        after.end(&ran, Some(trace)).await;
     }
     let events = trace.map(Trace::into_events);
     let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);
@@ -220,14 +220,13 @@ impl Ran {
         }
     }
 
-    fn nodes(&self) -> Vec<(usize, &Finished)> {
-        match self {
-            Self::Node(place, finished) => vec![(*place, finished)],
-            Self::Workflow(places, flow) => {
-                let nodes = flow.nodes.iter().map(|node| &node.finished);
-                places.iter().copied().zip(nodes).collect()
-            }
-        }
+    fn nodes(&self) -> impl Iterator<Item = (usize, &Finished)> {
+        let (node, flow) = match self {
+            Self::Node(place, finished) => (Some((*place, finished)), None),
+            Self::Workflow(places, flow) => (None, Some(places.iter().zip(&flow.nodes))),
+        };
+        let nodes = flow.into_iter().flatten().map(|(&place, node)| (place, &node.finished));
+        node.into_iter().chain(nodes)
     }
 }
 
@@ -252,10 +251,9 @@ impl After {
     /// Lets what is left follow the response: the end, unless that is over, and making anew what was
     /// served although it was not fresh any more. Where nothing takes time it is done at once.
     fn follow(self, event: &glue::Event, ran: Ran, is_over: bool) {
-        let nodes = ran.nodes();
-        if nodes.iter().all(|(_, finished)| finished.is_concluded()) {
+        if ran.nodes().all(|(_, finished)| finished.is_concluded()) {
             if !is_over {
-                for (place, finished) in nodes {
+                for (place, finished) in ran.nodes() {
                     self.tell(place, finished, finished.written());
                 }
                 self.log_workflow();
@@ -264,7 +262,7 @@ impl After {
         }
         WorkerContext::new(event.ctx()).wait_until(async move {
             if !is_over {
-                self.end(ran.nodes(), None).await;
+                self.end(&ran, None).await;
             }
             let refresh = async |(place, finished): (usize, &Finished)| {
                 if let Some(refresh) = &finished.refresh {
@@ -277,7 +275,7 @@ impl After {
     }
 
     /// Stores what is to be stored, and tells of it: log, metrics and, where there is one, the trace.
-    async fn end(&self, nodes: Vec<(usize, &Finished)>, trace: Option<&Trace>) {
+    async fn end(&self, ran: &Ran, trace: Option<&Trace>) {
         let end = async |(place, finished): (usize, &Finished)| {
             let outcome = finished.conclude(&self.app.cache).await;
             let outcome = self.tell(place, finished, outcome);
@@ -285,7 +283,7 @@ impl After {
                 trace.cache_write(node_id(&self.app, place), outcome);
             }
         };
-        stream::iter(nodes).for_each_concurrent(WRITES, end).await;
+        stream::iter(ran.nodes()).for_each_concurrent(WRITES, end).await;
         self.log_workflow();
     }
 

@@ -1,5 +1,6 @@
 //! HTTP as the core sees it: a request, a response, and who carries them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A request.
@@ -26,8 +27,16 @@ pub struct Request<'a> {
 }
 
 /// The headers of a request. They hold credentials, so that they cannot be printed by accident.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Headers(String);
+///
+/// They are made once and sent often: copies share the text, and are equal without a look at it.
+#[derive(Clone, Eq, Default)]
+pub struct Headers(Arc<str>);
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
 
 impl Headers {
     /// Those of a request with a JSON body.
@@ -37,12 +46,10 @@ impl Headers {
 
     /// With one more. A name or a value with a line break is left out: it would be two headers.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn with(self, name: &str, value: &str) -> Self {
         let is_header = |text: &str| !text.contains(['\n', '\r', '\0']);
         if is_header(name) && is_header(value) && !name.is_empty() {
-            for part in [name, "\n", value, "\n"] {
-                self.0.push_str(part);
-            }
+            return Self([&*self.0, name, "\n", value, "\n"].concat().into());
         }
         self
     }

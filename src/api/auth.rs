@@ -203,7 +203,7 @@ mod tests {
     fn keys() -> ApiKeys {
         let hex = |key: &str| {
             let mut out = String::new();
-            crate::key::push_hex(&mut out, &Sha256::digest(key));
+            crate::key::push_hex(&mut out, &Sha256::digest(key).into());
             out
         };
         let json = KEYS.replace("SHA", &hex("team-key")).replace("ROOT", &hex("root-key"));

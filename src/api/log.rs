@@ -7,26 +7,33 @@ use crate::cache::{Change, MissReason};
 use crate::json::write_string;
 use crate::node::Outcome;
 
+/// What stands before the value of a member; no name of one has to be escaped.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// The line of a node.
 pub fn node_line(facts: &NodeFacts<'_>) -> String {
     let mut line = head(facts.event, facts.of);
-    member(&mut line, "node", Some(facts.node_id));
-    member(&mut line, "status", Some(facts.status));
-    member(&mut line, "error", facts.error);
-    member(&mut line, "cache", Some(facts.cache));
-    member(&mut line, "reason", facts.reason);
-    member(&mut line, "write", facts.write);
+    member(&mut line, name!("node"), Some(facts.node_id));
+    member(&mut line, name!("status"), Some(facts.status));
+    member(&mut line, name!("error"), facts.error);
+    member(&mut line, name!("cache"), Some(facts.cache));
+    member(&mut line, name!("reason"), facts.reason);
+    member(&mut line, name!("write"), facts.write);
     let usage = facts.usage;
     let tokens = |tokens| Some(tokens).filter(|&tokens| tokens > 0);
     for (name, number) in [
-        ("lookup_ms", facts.lookup_ms),
-        ("execute_ms", facts.execute_ms),
-        ("prompt_tokens", tokens(usage.prompt_tokens)),
-        ("completion_tokens", tokens(usage.completion_tokens)),
-        ("total_tokens", tokens(usage.total_tokens)),
+        (name!("lookup_ms"), facts.lookup_ms),
+        (name!("execute_ms"), facts.execute_ms),
+        (name!("prompt_tokens"), tokens(usage.prompt_tokens)),
+        (name!("completion_tokens"), tokens(usage.completion_tokens)),
+        (name!("total_tokens"), tokens(usage.total_tokens)),
     ] {
         if let Some(number) = number {
-            begin(&mut line, name);
+            line.push_str(name);
             line.push_str(&number.to_string());
         }
     }
@@ -37,8 +44,8 @@ pub fn node_line(facts: &NodeFacts<'_>) -> String {
 /// The line of a workflow, which stands beside those of its nodes.
 pub fn workflow_line(of: RunOf<'_>, outcome: Outcome, duration_ms: u64) -> String {
     let mut line = head("workflow", of);
-    member(&mut line, "status", Some(outcome.as_str()));
-    begin(&mut line, "duration_ms");
+    member(&mut line, name!("status"), Some(outcome.as_str()));
+    line.push_str(name!("duration_ms"));
     line.push_str(&duration_ms.to_string());
     line.push('}');
     line
@@ -47,9 +54,9 @@ pub fn workflow_line(of: RunOf<'_>, outcome: Outcome, duration_ms: u64) -> Strin
 /// The line of a change of the breaker's state, with the reason of the lookup that made it open.
 pub fn breaker_line(change: Change, reason: Option<MissReason>) -> String {
     let mut line = "{\"event\":\"breaker\"".to_owned();
-    member(&mut line, "from", Some(change.from.as_str()));
-    member(&mut line, "to", Some(change.to.as_str()));
-    member(&mut line, "reason", reason.map(MissReason::as_str));
+    member(&mut line, name!("from"), Some(change.from.as_str()));
+    member(&mut line, name!("to"), Some(change.to.as_str()));
+    member(&mut line, name!("reason"), reason.map(MissReason::as_str));
     line.push('}');
     line
 }
@@ -58,24 +65,17 @@ fn head(event: &str, of: RunOf<'_>) -> String {
     let mut line = String::with_capacity(320);
     line.push_str("{\"event\":");
     write_string(&mut line, event);
-    member(&mut line, "run_id", Some(of.run_id));
+    member(&mut line, name!("run_id"), Some(of.run_id));
     if of.workflow.is_some() {
-        member(&mut line, "workflow", of.workflow);
+        member(&mut line, name!("workflow"), of.workflow);
     }
-    member(&mut line, "caller", Some(of.caller));
+    member(&mut line, name!("caller"), Some(of.caller));
     line
 }
 
 fn member(line: &mut String, name: &'static str, value: Option<&str>) {
-    begin(line, name);
+    line.push_str(name);
     push_optional(line, value);
-}
-
-/// Begins a member; no name of one has to be escaped.
-fn begin(line: &mut String, name: &'static str) {
-    for part in [",\"", name, "\":"] {
-        line.push_str(part);
-    }
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl FlightKeys {
     /// Those of the entry at `key`, which has been made by that scheme.
     pub fn of(key: &str, scheme: Scheme) -> Self {
         let mut prefix = "edgememo:".to_owned();
-        push_hex(&mut prefix, &Sha256::digest(key));
+        push_hex(&mut prefix, &Sha256::digest(key).into());
         let (lease, failure) = (format!("{prefix}:lease"), format!("{prefix}:failure"));
         Self { entry: key.to_owned(), lease, failure, scheme }
     }

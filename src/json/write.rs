@@ -426,8 +426,9 @@ struct Out<'s> {
 }
 
 impl Out<'_> {
-    /// A multiple of SHA-256's blocks, and a block of ours.
-    const SIZE: usize = 2048 + BLOCK;
+    /// A multiple of SHA-256's blocks, and a block of ours. It is cleared for every writer, and most write
+    /// no more than this.
+    const SIZE: usize = 512 + BLOCK;
 
     fn flush(&mut self) {
         (self.sink)(self.buffer.get(..self.length).unwrap_or_default());

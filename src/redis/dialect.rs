@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Command, Reply};
-use crate::json::{Dialect, Document, Item, ParseError, Value, write_string};
+use crate::json::{Dialect, Document, Item, ParseError, Str, Value, write_string};
 
 /// The header that asks for strings in Base64.
 pub const ENCODING_HEADER: &str = "upstash-encoding";
@@ -90,39 +90,42 @@ pub fn read_replies(body: &str, count: usize, encoding: Encoding) -> Option<Vec<
 }
 
 fn read_reply(value: Value<'_>, encoding: Encoding) -> Option<Reply> {
-    if let Some(error) = value.get("error") {
-        return Some(Reply::Error(text_of(error)?.into_owned()));
+    let Item::Object(members) = value.item() else { return None };
+    let mut result = None;
+    for (name, value) in members {
+        if name.is("error") {
+            return value.as_str().map(|text| Reply::Error(text_of(text).into_owned()));
+        }
+        if name.is("result") {
+            result = Some(value.item());
+        }
     }
-    let result = value.get("result")?;
-    match (result.item(), encoding) {
-        (Item::String(_), Encoding::Base64) if text_of(result)? == OK => Some(Reply::ok()),
-        _ => read_result(result, encoding),
+    match (result?, encoding) {
+        (Item::String(text), Encoding::Base64) if text.is(OK) => Some(Reply::ok()),
+        (result, _) => read_result(result, encoding),
     }
 }
 
-fn read_result(value: Value<'_>, encoding: Encoding) -> Option<Reply> {
-    match value.item() {
+fn read_result(result: Item<'_>, encoding: Encoding) -> Option<Reply> {
+    match result {
         Item::Null => Some(Reply::Nil),
         Item::Integer(text) => text.parse().ok().map(Reply::Integer),
-        Item::String(_) => {
-            let text = text_of(value)?;
-            match encoding {
-                Encoding::Plain => Some(Reply::Text(text.into_owned())),
-                Encoding::Base64 => STANDARD.decode(&*text).ok().map(Reply::string),
-            }
-        }
+        Item::String(text) => match encoding {
+            Encoding::Plain => Some(Reply::Text(text_of(text).into_owned())),
+            Encoding::Base64 => STANDARD.decode(&*text_of(text)).ok().map(Reply::string),
+        },
         Item::Array(values) => {
-            let values = values.map(|value| read_result(value, encoding));
+            let values = values.map(|value| read_result(value.item(), encoding));
             values.collect::<Option<_>>().map(Reply::Array)
         }
         Item::Bool(_) | Item::Float(_) | Item::Object(_) => None,
     }
 }
 
-/// A string; what is no text in it is replaced, so that the value can be refused later by name.
-fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let string = value.as_str()?;
-    Some(string.to_str().unwrap_or(Cow::Borrowed("\u{fffd}")))
+/// What a string denotes; what is no text in it is replaced, so that the value can be refused later by
+/// name.
+fn text_of(string: Str<'_>) -> Cow<'_, str> {
+    string.to_str().unwrap_or(Cow::Borrowed("\u{fffd}"))
 }
 
 /// The commands in the body of a request to `/` (one) or `/pipeline` (any number): for each its
@@ -140,7 +143,7 @@ fn read_args(command: Value<'_>) -> Option<Vec<String>> {
     let Item::Array(args) = command.item() else { return None };
     args.map(|arg| match arg.item() {
         Item::Integer(text) | Item::Float(text) => Some(text.to_owned()),
-        _ => text_of(arg).map(Cow::into_owned),
+        _ => arg.as_str().map(|text| text_of(text).into_owned()),
     })
     .collect()
 }

@@ -87,7 +87,8 @@ fn bearer(authorization: &str) -> Option<&str> {
 
 /// Scheme and authority, and the path.
 fn split_url(url: &str) -> (&str, &str) {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let end = url.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(url.len());
+    let url = url.get(..end).unwrap_or_default();
     let authority = url.find(':').map_or(0, |colon| colon + "://".len());
     let path = url.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
     path.and_then(|path| url.split_at_checked(path)).unwrap_or((url, "/"))

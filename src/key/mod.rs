@@ -272,6 +272,34 @@ mod tests {
     const SCHEMES: [Scheme; 2] = [Scheme::Dynamiq, Scheme::Canonical];
 
     #[test]
+    fn no_keywords_hash_as_an_empty_object() {
+        assert_eq!(NO_KWARGS, <[u8; 32]>::from(Sha256::digest("{}")));
+        let empty = Document::parse("{}", Dialect::STRICT).unwrap();
+        let key = |kwargs| {
+            cache_key(&KeyRequest {
+                scheme: Scheme::Dynamiq,
+                namespace: None,
+                entity_id: "a",
+                input: empty.root(),
+                kwargs,
+                definition: None,
+            })
+        };
+        assert_eq!(key(None), key(Some(empty.root())));
+    }
+
+    #[test]
+    fn every_byte_has_its_two_digits() {
+        for first in (0..=u8::MAX).step_by(32) {
+            let bytes: [u8; 32] = std::array::from_fn(|at| first + at as u8);
+            let mut hex = "x".to_owned();
+            push_hex(&mut hex, &bytes);
+            let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, format!("x{expected}"));
+        }
+    }
+
+    #[test]
     fn keywords_that_name_the_run_do_not_change_the_key() {
         for scheme in SCHEMES {
             let given = Given { scheme, ..GIVEN };

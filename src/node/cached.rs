@@ -89,15 +89,17 @@ pub(super) fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, N
 
 pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
     node: &N,
-    run: Run<'_>,
+    run: &Run<'_>,
     keyed: Keyed<'_>,
-    context: Context<'_, R, T>,
+    context: &Context<'_, R, T>,
 ) -> Finished {
+    // What a hit has no need of is in boxes: a future is as large as the largest thing that it may wait
+    // for, and moved before it starts.
     let place = match keyed {
         Keyed::Under(place) => place,
         Keyed::Nowhere(report) => {
-            let Executed { result, ms, usage } =
-                execute(node, run.input, report.reason(), None, context).await;
+            let execution = Box::pin(execute(node, run.input, report.reason(), None, *context));
+            let Executed { result, ms, usage } = execution.await;
             let execute_ms = Some(ms);
             return Finished { cache: report, execute_ms, usage, ..Finished::of(result) };
         }
@@ -114,38 +116,57 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         let _slot = context.slots.take(Purpose::Lookup).await;
         context.cache.lookup(&place.key, caching.key).await
     };
-    let waited_ms = || Some(clock::now_ms().saturating_sub(since));
-    let (mut stale, mut reason) = (None, None);
-    match lookup {
+    let (stale, reason) = match lookup {
+        Lookup::Miss(reason) => (None, reason),
         Lookup::Hit(stored) => match Freshness::of(&stored, caching) {
             Freshness::Fresh => {
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for: None };
-                return served(stored, cache, waited_ms());
+                return served(stored, cache, waited_ms(since));
             }
             Freshness::Revalidated { stale_for } => {
                 let refresh = Refresh { key: place.key.clone(), config: place.config.clone() };
                 let refresh = Some(Box::new(refresh));
                 let stale_for = Some(stale_for);
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for };
-                return Finished { refresh, ..served(stored, cache, waited_ms()) };
+                return Finished { refresh, ..served(stored, cache, waited_ms(since)) };
             }
-            Freshness::IfError => stale = Some(stored),
-            Freshness::Over => {}
+            Freshness::IfError => (Some(stored), None),
+            Freshness::Over => (None, None),
         },
-        Lookup::Miss(why) => reason = why,
-    }
-    // 6.
+    };
+    let missed = Missed { place, since, stale, reason };
+    Box::pin(wait_or_execute(node, run.input, missed, *context)).await
+}
+
+/// What a lookup found that is not served at once.
+struct Missed<'a> {
+    place: Place<'a>,
+    /// When the lookup began, in milliseconds since 1970.
+    since: u64,
+    /// What may be served should the node fail.
+    stale: Option<Stored>,
+    reason: Option<MissReason>,
+}
+
+/// Step 6: waits for who executes the same, or executes.
+async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
+    node: &N,
+    input: Value<'_>,
+    Missed { place, since, stale, reason }: Missed<'_>,
+    context: Context<'_, R, T>,
+) -> Finished {
+    let caching = node.caching();
     let is_shared = caching.single_flight
         && context.lead.is_some()
         && place.config.ttl != Some(0)
         && reason.is_none_or(MissReason::is_replaced);
     let turn = if is_shared {
         let asked = Asked { key: &place.key, scheme: caching.key, since, patience: patience(node) };
-        Box::pin(flight::take_turn(asked, context)).await
+        flight::take_turn(asked, context).await
     } else {
         Turn::alone(false, None)
     };
-    let lookup_ms = waited_ms();
+    let lookup_ms = waited_ms(since);
     let finished = match turn {
         Turn::Output(stored) => {
             let cache = CacheReport::Collapsed { key: place.key, age: age(&stored) };
@@ -160,7 +181,7 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         Turn::Execute { lease, waited, reason: why } => {
             let reason = why.or(reason);
             let collapsed = waited.then_some(false);
-            execute_and_keep(node, run.input, place, lease, reason, collapsed, context).await
+            execute_and_keep(node, input, place, lease, reason, collapsed, context).await
         }
     };
     let finished = Finished { lookup_ms, ..finished };
@@ -168,6 +189,10 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         Some(stored) => if_error(finished, stored),
         None => finished,
     }
+}
+
+fn waited_ms(since: u64) -> Option<u64> {
+    Some(clock::now_ms().saturating_sub(since))
 }
 
 /// For how long a run waits for another: by default for as long as an attempt of its own may take.
@@ -293,13 +318,10 @@ async fn execute<N: Node, R: Redis, T: Timer>(
     let used = Cell::default();
     let execution =
         Execution { input, node_id: node.id(), callbacks: context.callbacks, used: &used };
-    // In a box: in the future of a run, which is moved before it starts, it would be most of it.
-    let executing = Box::pin(execute_with_retry(node, execution, why, context));
+    let executing = execute_with_retry(node, execution, why, context);
     let result = match lease {
         None => executing.await,
-        Some(lease) => {
-            flight::beside(executing, Box::pin(flight::keep_alive(lease, context))).await
-        }
+        Some(lease) => flight::beside(executing, flight::keep_alive(lease, context)).await,
     };
     Executed { result, ms: clock::now_ms().saturating_sub(started), usage: used.get() }
 }

@@ -149,7 +149,7 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     context: Context<'_, R, T>,
 ) -> Finished {
     let mut finished = match prepare(node, run) {
-        Ok(input) => start(node, run, input, context).await,
+        Ok(input) => start(node, &run, input, &context).await,
         Err(error) => Finished::refused(error),
     };
     if finished.outcome() == Outcome::Skip {
@@ -293,21 +293,21 @@ pub(super) fn parse_made(text: &str) -> Result<Document<'_>, NodeError> {
 
 async fn start<N: Node, R: Redis, T: Timer>(
     node: &N,
-    run: Run<'_>,
+    run: &Run<'_>,
     input: Option<String>,
-    context: Context<'_, R, T>,
+    context: &Context<'_, R, T>,
 ) -> Finished {
     let mut finished = {
         let document = match input.as_deref().map(parse_made).transpose() {
             Ok(document) => document,
             Err(error) => return Finished::refused(error),
         };
-        let run = Run { input: document.as_ref().map_or(run.input, Document::root), ..run };
+        let run = Run { input: document.as_ref().map_or(run.input, Document::root), ..*run };
         match key_of(node, run) {
             Ok(keyed) => {
                 // 4.
                 context.callbacks.on_node_start(node.id());
-                look_up_or_execute(node, run, keyed, context).await
+                look_up_or_execute(node, &run, keyed, context).await
             }
             Err(error) => return Finished::refused(error),
         }

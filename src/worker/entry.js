@@ -24,9 +24,9 @@ export default {
   fetch(request, env, ctx) {
     // After a trap the module is of no use: constructing the class makes a new one.
     if (state.criticalError) new Entrypoint(ctx, env);
-    const { headers } = request;
+    const { method, url, headers } = request;
     const announced = headers.get("content-length");
-    const head = describe(request, headers);
+    const head = describe(method, url, headers);
     return new Promise((resolve, reject) => {
       // One object, of which wasm takes what it needs: most requests need the resolver only.
       const event = { request, env, ctx, resolve };
@@ -39,7 +39,7 @@ export default {
           reject(error);
         }
       };
-      const ahead = request.method === "POST" && announced !== null;
+      const ahead = method === "POST" && announced !== null;
       if (!ahead || Number(announced) > SMALL_BODY) return go(undefined);
       request.arrayBuffer().then(
         (body) => go(new Uint8Array(body)),
@@ -53,7 +53,7 @@ export default {
  * What wasm wants to know of every request, a line each; none of the parts can hold a line break.
  * `Head` in routes.rs reads it.
  */
-function describe({ method, url }, headers) {
+function describe(method, url, headers) {
   // The first of these that is there: with pass-through, the others are the provider's.
   const key = headers.get("x-edgememo-api-key") || headers.get("x-api-key") || "";
   const authorization = (key === "" && headers.get("authorization")) || "";

@@ -136,7 +136,7 @@ async fn route(
     };
     let runnable = match route {
         Route::Health => return Ok(health()),
-        Route::Ready => return Ok(ready(&app).await),
+        Route::Ready => return Ok(Box::pin(ready(&app)).await),
         Route::Nodes => return Ok(Answer::json(200, listing::nodes(&app.definitions))),
         Route::Workflows => return Ok(Answer::json(200, listing::workflows(&app.definitions))),
         Route::RunNode(id) => Runnable::node(&app, &id)?,

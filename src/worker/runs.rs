@@ -118,7 +118,9 @@ pub(super) async fn run(
             let places: Vec<_> = workflow.flow.nodes.iter().map(|node| node.node).collect();
             let nodes = places.iter().map(|&place| deployed(app, place));
             let nodes = nodes.collect::<Result<_, _>>()?;
-            let ran = Ran::Workflow(places, flow::run(workflow, nodes, given, context).await);
+            // In boxes, here and below: it is large, and a hit of a node has no need of it.
+            let run = Box::pin(flow::run(workflow, nodes, given, context));
+            let ran = Ran::Workflow(places, run.await);
             let (id, outcome) = (workflow.id.clone(), ran.outcome());
             let duration_ms = clock::now_ms().saturating_sub(started);
             (ran, Some(WorkflowRun { id, outcome, duration_ms }))
@@ -135,7 +137,7 @@ pub(super) async fn run(
     };
     let is_over = trace.is_some();
     if let Some(trace) = &trace {
-        after.end(&ran, Some(trace)).await;
+        Box::pin(after.end(&ran, Some(trace))).await;
     }
     let events = trace.map(Trace::into_events);
     let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);

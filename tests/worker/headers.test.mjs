@@ -51,6 +51,41 @@ overBothStores("the headers of a run", {}, (world) => {
     }
   });
 
+  test("an answer has its own headers, whatever was answered before it", async () => {
+    const [one, other] = [uniqueText(), uniqueText()];
+    for (const text of [one, other]) {
+      await world.run(cached(text));
+      await world.stored(keyOf(text));
+    }
+    const hit = (text) => `edgememo; hit; key="${keyOf(text)}"`;
+    const json = { "content-type": "application/json" };
+    const problem = { "content-type": "application/problem+json" };
+    const uncached = { input: { text: one } };
+    const get = { headers: { "x-api-key": world.keys.team } };
+    const kinds = [
+      [() => world.run(cached(one)), { ...json, "cache-status": hit(one) }],
+      [() => world.run(cached(other)), { ...json, "cache-status": hit(other) }],
+      [
+        () => world.run(uncached),
+        { ...json, "cache-status": "edgememo; fwd=bypass; detail=no-cache-config" },
+      ],
+      [() => world.run(uncached, { key: null }), { ...problem, "www-authenticate": "Bearer" }],
+      [() => world.send("/v1/nodes/summarizer/run", get), { ...problem, allow: "POST" }],
+      [() => world.send("/v1/nodes", get), json],
+    ];
+    const names = new Set(kinds.flatMap(([, expected]) => Object.keys(expected)));
+    for (const [before] of kinds) {
+      for (const [ask, expected] of kinds) {
+        await before();
+        const { headers } = await ask();
+        const own = Object.entries(headers).filter(([name]) => names.has(name));
+        assert.deepEqual(Object.fromEntries(own), expected);
+        const isTimed = "cache-status" in expected;
+        assert.equal("server-timing" in headers, isTimed, JSON.stringify(expected));
+      }
+    }
+  });
+
   test("a trace comes on request, and of a hit it holds no execution", async () => {
     const text = uniqueText();
     const body = { ...cached(text), trace: true };

@@ -46,12 +46,7 @@ pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
     }
     if let Some(key) = report.key().filter(|_| with_key) {
         value.push_str("; key=\"");
-        // Hashes are most of a key, and looking at its bytes is faster than encoding them.
-        if key.bytes().all(stands_for_itself) {
-            value.push_str(key);
-        } else {
-            value.extend(utf8_percent_encode(key, ENCODED));
-        }
+        value.extend(utf8_percent_encode(key, ENCODED));
         value.push('"');
     }
     value
@@ -73,24 +68,11 @@ pub fn flow_status(finished: &flow::Finished) -> String {
 /// print and what would end the quoted string.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\').add(b'%');
 
-/// Whether a byte is none of those.
-fn stands_for_itself(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'%')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cache::MissReason;
     use crate::node::NotStored;
-
-    #[test]
-    fn what_stands_for_itself_is_what_is_not_encoded() {
-        for byte in 0..=u8::MAX {
-            let encoded = percent_encoding::percent_encode(&[byte], ENCODED).to_string();
-            assert_eq!(stands_for_itself(byte), encoded.len() == 1, "{byte:#x}");
-        }
-    }
 
     fn miss(reason: Option<MissReason>, not_stored: Option<NotStored>) -> CacheReport {
         CacheReport::Miss { key: "k".to_owned(), reason, not_stored, collapsed: None }

@@ -297,7 +297,7 @@ export function respond(event, status, headers, body) {
 }
 
 /** The headers of the latest response, as text, as its lines and as an object. */
-let latest = {};
+let latest = { lines: [] };
 
 /**
  * The headers of a response, which makes a copy of them. A dictionary would be read value by value, half
@@ -308,8 +308,8 @@ function headersOf(text) {
   const lines = text.split("\n");
   const earlier = latest;
   // Should a value be refused, nothing is left of what was half changed.
-  latest = {};
-  const headers = hasSameNames(lines, earlier.lines ?? [])
+  latest = { lines: [] };
+  const headers = hasSameNames(lines, earlier.lines)
     ? changed(earlier.headers, earlier.lines, lines)
     : new Headers(members({}, lines));
   latest = { text, lines, headers };

@@ -137,9 +137,9 @@ export function writeDataPoint(dataset, point) {
 }
 
 /**
- * A signal takes a tenth of what a hit takes, a timer next to nothing. But a timer leaves the fetch
- * open, and with it one of the request's six connections. So short calls have a timer until one of
- * them needed it: for a while after that, they have a signal too.
+ * A signal takes a tenth of what a hit takes, a timer less. But a timer leaves the fetch open, and with
+ * it one of the request's six connections. So short calls have a timer until one of them needed it: for
+ * a while after that, they have a signal too.
  */
 let cautiousUntil = 0;
 const CAUTION_MS = 60_000;
@@ -151,18 +151,60 @@ function isCautious() {
 }
 
 function withTimer(done, call, deadline) {
-  let ended = false;
-  const end = (status, value) => {
-    if (ended) return;
-    ended = true;
-    clearTimeout(timer);
-    done(call, status, value);
-  };
-  const timer = setTimeout(() => {
+  const now = Date.now();
+  const late = { at: now + deadline };
+  // Told by a timer that may be another request's: by way of a promise of its own, a call ends in its
+  // own request.
+  const told = new Promise((resolve) => {
+    late.tell = resolve;
+  });
+  told.then(() => {
     cautiousUntil = Date.now() + CAUTION_MS;
-    end(0, "TimeoutError");
-  }, deadline);
-  return end;
+    done(call, 0, "TimeoutError");
+  });
+  const { calls } = watchAt(late.at, now);
+  calls.add(late);
+  return (status, value) => {
+    if (calls.delete(late)) done(call, status, value);
+  };
+}
+
+/**
+ * The timer that looks for calls which take too long, with those that rely on it, and the time at which
+ * it looks. A timer for each call would take a thirtieth of what a hit takes.
+ */
+let watch;
+/** How late a timer may be. What is later went with its request. */
+const GRACE_MS = 1_000;
+
+/** A timer that looks at that time or before, and after that as often as there are calls to look for. */
+function watchAt(at, now) {
+  if (watch === undefined || watch.looksAt > at) watch = startWatch(new Set(), at, now);
+  else if (watch.looksAt + GRACE_MS < now) watch = startWatch(watch.calls, now, now);
+  return watch;
+}
+
+function startWatch(calls, looksAt, now) {
+  const started = { calls, looksAt };
+  // Whatever becomes of the request whose timer it is, others rely on it.
+  waitUntil(
+    new Promise((resolve) => {
+      const look = () => {
+        // What starts from now on has another, so that this one comes to an end.
+        if (watch === started) watch = undefined;
+        const now = Date.now();
+        let next = Number.POSITIVE_INFINITY;
+        for (const late of calls) {
+          if (late.at > now) next = Math.min(next, late.at);
+          else if (calls.delete(late)) late.tell();
+        }
+        if (calls.size === 0) resolve();
+        else setTimeout(look, next - now);
+      };
+      setTimeout(look, looksAt - now);
+    }),
+  );
+  return started;
 }
 
 /** How often a call that may take long tells wasm that its request is still there. */

@@ -106,7 +106,7 @@ async fn run_nodes<N: Node, R: Redis, T: Timer>(
                     let completed: Vec<_> =
                         wiring.ancestors.iter().filter_map(|&place| result_of(place)).collect();
                     let run = Run { completed: &completed, ..run };
-                    Some((place, node::run(node, run, context).await))
+                    Some((place, *node::run(node, run, context).await))
                 }));
                 false
             });

@@ -57,7 +57,7 @@ fn echo(input: Transformer, output: Transformer) -> Echo {
 }
 
 /// Runs a node and carries out the write, as the Worker does after the response.
-fn run_once(node: &Echo, cache: &Cache<Memory>, input: &str) -> Result<Finished, ParseError> {
+fn run_once(node: &Echo, cache: &Cache<Memory>, input: &str) -> Result<Box<Finished>, ParseError> {
     let config = RedisCacheConfig { namespace: None, ttl: Some(60) };
     let document = Document::parse(input, Dialect::STRICT)?;
     let given = Run { cache: Some(&config), ..Run::new(document.root()) };

@@ -253,7 +253,7 @@ impl World {
                 let output = dumped(&self.upstream.answers[0]);
                 let id = recorded.entity_id.clone();
                 let node = Constant { id, output, executed: Cell::new(0) };
-                let mut finished = block_on(run(&node, given, context));
+                let mut finished = *block_on(run(&node, given, context));
                 writes.extend(finished.write.take());
                 finished
             }
@@ -267,7 +267,7 @@ impl World {
                 let deployed =
                     |at: usize| Defined::new(&definitions.nodes[at], &resolved[at], &self.upstream);
                 if recorded.called_as == "node.run" {
-                    let mut finished = block_on(run(&deployed(0), given, context));
+                    let mut finished = *block_on(run(&deployed(0), given, context));
                     writes.extend(finished.write.take());
                     finished
                 } else {

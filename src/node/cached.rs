@@ -92,7 +92,7 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
     run: &Run<'_>,
     keyed: Keyed<'_>,
     context: &Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     // What a hit has no need of is in boxes: a future is as large as the largest thing that it may wait
     // for, and moved before it starts.
     let place = match keyed {
@@ -101,7 +101,8 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
             let execution = Box::pin(execute(node, run.input, report.reason(), None, *context));
             let Executed { result, ms, usage } = execution.await;
             let execute_ms = Some(ms);
-            return Finished { cache: report, execute_ms, usage, ..Finished::of(result) };
+            let finished = Finished { cache: report, execute_ms, usage, ..Finished::of(result) };
+            return finished.into();
         }
     };
     // 5.
@@ -128,7 +129,9 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
                 let refresh = Some(Box::new(refresh));
                 let stale_for = Some(stale_for);
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for };
-                return Finished { refresh, ..served(stored, cache, waited_ms(since)) };
+                let mut finished = served(stored, cache, waited_ms(since));
+                finished.refresh = refresh;
+                return finished;
             }
             Freshness::IfError => (Some(stored), None),
             Freshness::Over => (None, None),
@@ -154,7 +157,7 @@ async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
     input: Value<'_>,
     Missed { place, since, stale, reason }: Missed<'_>,
     context: Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     let caching = node.caching();
     let is_shared = caching.single_flight
         && context.lead.is_some()
@@ -167,7 +170,7 @@ async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
         Turn::alone(false, None)
     };
     let lookup_ms = waited_ms(since);
-    let finished = match turn {
+    let mut finished = match turn {
         Turn::Output(stored) => {
             let cache = CacheReport::Collapsed { key: place.key, age: age(&stored) };
             return served(stored, cache, lookup_ms);
@@ -176,7 +179,7 @@ async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
             let not_stored = Some(NotStored::Failed);
             let cache =
                 CacheReport::Miss { key: place.key, reason, not_stored, collapsed: Some(true) };
-            Finished { cache, ..Finished::of(Err(error)) }
+            Finished { cache, ..Finished::of(Err(error)) }.into()
         }
         Turn::Execute { lease, waited, reason: why } => {
             let reason = why.or(reason);
@@ -184,7 +187,7 @@ async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
             execute_and_keep(node, input, place, lease, reason, collapsed, context).await
         }
     };
-    let finished = Finished { lookup_ms, ..finished };
+    finished.lookup_ms = lookup_ms;
     match stale {
         Some(stored) => if_error(finished, stored),
         None => finished,
@@ -246,12 +249,12 @@ fn age(stored: &Stored) -> Option<u64> {
     stored.stored_at.map(|at| clock::now_ms().saturating_sub(at) / 1000)
 }
 
-fn served(stored: Stored, cache: CacheReport, lookup_ms: Option<u64>) -> Finished {
-    Finished { cache, lookup_ms, ..Finished::of(Ok(stored.output)) }
+fn served(stored: Stored, cache: CacheReport, lookup_ms: Option<u64>) -> Box<Finished> {
+    Finished { cache, lookup_ms, ..Finished::of(Ok(stored.output)) }.into()
 }
 
 /// What the run gives when its node failed for a reason that may pass: the last good output.
-fn if_error(finished: Finished, stored: Stored) -> Finished {
+fn if_error(mut finished: Box<Finished>, stored: Stored) -> Box<Finished> {
     let status = match &finished.result {
         Ok(_) => return finished,
         Err(error) if shared::is_of_the_request(error) => return finished,
@@ -260,8 +263,9 @@ fn if_error(finished: Finished, stored: Stored) -> Finished {
         Err(_) => None,
     };
     let Some(key) = finished.cache.key().map(str::to_owned) else { return finished };
-    let cache = CacheReport::StaleIfError { key, age: age(&stored), status };
-    Finished { cache, result: Ok(stored.output), ..finished }
+    finished.cache = CacheReport::StaleIfError { key, age: age(&stored), status };
+    finished.result = Ok(stored.output);
+    finished
 }
 
 /// Executes, for others too where there is a lease, and sets a successful output aside.
@@ -273,7 +277,7 @@ async fn execute_and_keep<N: Node, R: Redis, T: Timer>(
     reason: Option<MissReason>,
     collapsed: Option<bool>,
     context: Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     if let (Some(lead), Some(_)) = (context.lead, &lease) {
         lead();
     }
@@ -296,7 +300,7 @@ async fn execute_and_keep<N: Node, R: Redis, T: Timer>(
     let failure = || result.as_ref().err().cloned();
     let flight = lease.map(|lease| Box::new(Flight { lease, failure: failure() }));
     let cache = CacheReport::Miss { key: place.key, reason, not_stored, collapsed };
-    Finished { cache, write, flight, execute_ms: Some(ms), usage, ..Finished::of(result) }
+    Finished { cache, write, flight, execute_ms: Some(ms), usage, ..Finished::of(result) }.into()
 }
 
 /// What an execution gave.
@@ -382,7 +386,7 @@ pub async fn refresh<N: Node, R: Redis, T: Timer>(
     input: Value<'_>,
     stale: &Refresh,
     context: Context<'_, R, T>,
-) -> Option<Finished> {
+) -> Option<Box<Finished>> {
     let Refresh { key, config } = stale;
     let lease = flight::claim_once(key, node.caching().key, context).await?;
     let place = Place { key: key.clone(), config };

@@ -143,14 +143,16 @@ impl Finished {
 /// 9. `on_node_end`, or `on_node_error`; `on_node_skip` after step 1;
 /// 10. after some failures another node is run with the same input, and without the cache: its output
 ///     goes through step 8 and is that of the run, but it is not stored.
+///
+/// What it gave is in a box: it is large, and handed on a few times.
 pub async fn run<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
     context: Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     let mut finished = match prepare(node, run) {
         Ok(input) => start(node, &run, input, &context).await,
-        Err(error) => Finished::refused(error),
+        Err(error) => Finished::refused(error).into(),
     };
     if finished.outcome() == Outcome::Skip {
         finished.input = with_results(run, false).ok().flatten();
@@ -181,22 +183,25 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
 async fn take_over<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
-    mut failed: Finished,
+    mut failed: Box<Finished>,
     transformer: Option<&Transformer>,
     context: Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     let Ok(document) = failed.input.as_deref().map(parse_made).transpose() else { return failed };
     let input = document.as_ref().map_or(run.input, Document::root);
-    let given = Run { kwargs: run.kwargs, ..Run::new(input) };
+    let again = Run { kwargs: run.kwargs, ..Run::new(input) };
     // In a box, since what takes over may have such a node too. Who waits for what failed hears of it
     // meanwhile.
-    let taking_over = Box::pin(self::run(node, given, context));
+    let taking_over = Box::pin(self::run(node, again, context));
     let finished = flight::beside(taking_over, failed.tell_meanwhile(context)).await;
     failed.usage = failed.usage + finished.usage;
     failed.execute_ms =
         Some(failed.execute_ms.unwrap_or_default() + finished.execute_ms.unwrap_or_default());
     if let Ok(output) = finished.result {
-        failed.result = transform_output(output, transformer);
+        failed.result = match given(transformer) {
+            Some(transformer) => transform_output(&output, transformer),
+            None => Ok(output),
+        };
         if let CacheReport::Miss { not_stored, collapsed, .. } = &mut failed.cache {
             *not_stored = Some(NotStored::FallenBack);
             // Its output is not that of the run for which it waited.
@@ -260,14 +265,8 @@ fn with_results(run: Run<'_>, with_inputs: bool) -> Result<Option<String>, NodeE
     Ok(Some(apply_mapping(run.input, &results)?))
 }
 
-fn transform_output(
-    output: String,
-    transformer: Option<&Transformer>,
-) -> Result<String, NodeError> {
-    match given(transformer) {
-        Some(transformer) => Ok(transformer.apply(parse_made(&output)?.root())?),
-        None => Ok(output),
-    }
+fn transform_output(output: &str, transformer: &Transformer) -> Result<String, NodeError> {
+    Ok(transformer.apply(parse_made(output)?.root())?)
 }
 
 fn given(transformer: Option<&Transformer>) -> Option<&Transformer> {
@@ -296,11 +295,11 @@ async fn start<N: Node, R: Redis, T: Timer>(
     run: &Run<'_>,
     input: Option<String>,
     context: &Context<'_, R, T>,
-) -> Finished {
+) -> Box<Finished> {
     let mut finished = {
         let document = match input.as_deref().map(parse_made).transpose() {
             Ok(document) => document,
-            Err(error) => return Finished::refused(error),
+            Err(error) => return Finished::refused(error).into(),
         };
         let run = Run { input: document.as_ref().map_or(run.input, Document::root), ..*run };
         match key_of(node, run) {
@@ -309,12 +308,15 @@ async fn start<N: Node, R: Redis, T: Timer>(
                 context.callbacks.on_node_start(node.id());
                 look_up_or_execute(node, &run, keyed, context).await
             }
-            Err(error) => return Finished::refused(error),
+            Err(error) => return Finished::refused(error).into(),
         }
     };
     // 8.
-    finished.result =
-        finished.result.and_then(|output| transform_output(output, node.output_transformer()));
+    if let Some(transformer) = given(node.output_transformer())
+        && let Ok(output) = &finished.result
+    {
+        finished.result = transform_output(output, transformer);
+    }
     finished.input = input;
     finished
 }

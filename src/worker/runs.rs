@@ -127,21 +127,26 @@ pub(super) async fn run(
         }
     };
     // 5.
-    let is_refreshed = ran.nodes().any(|(_, finished)| finished.refresh.is_some());
-    let after = After {
-        app: Rc::clone(app),
-        run_id: run_id.to_owned(),
-        caller: caller.id().to_owned(),
-        workflow,
-        input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
-    };
+    let telling = Telling { app, run_id, caller: caller.id(), workflow: workflow.as_ref() };
     let is_over = trace.is_some();
     if let Some(trace) = &trace {
-        Box::pin(after.end(&ran, Some(trace))).await;
+        Box::pin(telling.end(&ran, Some(trace))).await;
     }
     let events = trace.map(Trace::into_events);
     let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);
-    after.follow(event, ran, is_over);
+    if !ran.is_concluded() {
+        let is_refreshed = ran.nodes().any(|(_, finished)| finished.refresh.is_some());
+        let after = After {
+            app: Rc::clone(app),
+            run_id: run_id.to_owned(),
+            caller: caller.id().to_owned(),
+            workflow,
+            input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
+        };
+        after.follow(event, ran, is_over);
+    } else if !is_over {
+        telling.tell_of(&ran);
+    }
     Ok(answer)
 }
 
@@ -196,7 +201,7 @@ impl Drop for Tether<'_> {
 
 /// What a request gave, with the places of the nodes among all that are deployed.
 enum Ran {
-    Node(usize, Finished),
+    Node(usize, Box<Finished>),
     Workflow(Vec<usize>, flow::Finished),
 }
 
@@ -224,11 +229,16 @@ impl Ran {
 
     fn nodes(&self) -> impl Iterator<Item = (usize, &Finished)> {
         let (node, flow) = match self {
-            Self::Node(place, finished) => (Some((*place, finished)), None),
+            Self::Node(place, finished) => (Some((*place, &**finished)), None),
             Self::Workflow(places, flow) => (None, Some(places.iter().zip(&flow.nodes))),
         };
         let nodes = flow.into_iter().flatten().map(|(&place, node)| (place, &node.finished));
         node.into_iter().chain(nodes)
+    }
+
+    /// Whether nothing is left to store or to make anew.
+    fn is_concluded(&self) -> bool {
+        self.nodes().all(|(_, finished)| finished.is_concluded())
     }
 }
 
@@ -239,7 +249,60 @@ struct WorkflowRun {
     duration_ms: u64,
 }
 
-/// What is left to do when a run is over.
+/// Who is told of what, when a run is over: log, metrics and, where there is one, the trace.
+#[derive(Clone, Copy)]
+struct Telling<'a> {
+    app: &'a App,
+    run_id: &'a str,
+    caller: &'a str,
+    workflow: Option<&'a WorkflowRun>,
+}
+
+impl<'a> Telling<'a> {
+    /// Stores what is to be stored, and tells of it.
+    async fn end(self, ran: &Ran, trace: Option<&Trace>) {
+        let end = async |(place, finished): (usize, &Finished)| {
+            let outcome = finished.conclude(&self.app.cache).await;
+            let facts = self.facts(place, finished, outcome);
+            tell(self.app, &facts);
+            if let Some((trace, outcome)) = trace.zip(facts.write) {
+                trace.cache_write(node_id(self.app, place), outcome);
+            }
+        };
+        stream::iter(ran.nodes()).for_each_concurrent(WRITES, end).await;
+        self.log_workflow();
+    }
+
+    /// Tells of runs that have nothing to store, or have stored it.
+    fn tell_of(self, ran: &Ran) {
+        for (place, finished) in ran.nodes() {
+            tell(self.app, &self.facts(place, finished, finished.written()));
+        }
+        self.log_workflow();
+    }
+
+    fn facts(
+        self,
+        place: usize,
+        finished: &'a Finished,
+        write: Option<WriteOutcome>,
+    ) -> NodeFacts<'a> {
+        NodeFacts::new(self.of(), node_id(self.app, place), finished, write)
+    }
+
+    fn log_workflow(self) {
+        if let Some(run) = self.workflow {
+            glue::log(&log::workflow_line(self.of(), run.outcome, run.duration_ms));
+        }
+    }
+
+    fn of(self) -> RunOf<'a> {
+        let workflow = self.workflow.map(|run| run.id.as_str());
+        RunOf { run_id: self.run_id, workflow, caller: self.caller }
+    }
+}
+
+/// What is left to do when a run is over, for longer than its request.
 struct After {
     app: Rc<App>,
     run_id: String,
@@ -251,20 +314,11 @@ struct After {
 
 impl After {
     /// Lets what is left follow the response: the end, unless that is over, and making anew what was
-    /// served although it was not fresh any more. Where nothing takes time it is done at once.
+    /// served although it was not fresh any more.
     fn follow(self, event: &glue::Event, ran: Ran, is_over: bool) {
-        if ran.nodes().all(|(_, finished)| finished.is_concluded()) {
-            if !is_over {
-                for (place, finished) in ran.nodes() {
-                    self.tell(place, finished, finished.written());
-                }
-                self.log_workflow();
-            }
-            return;
-        }
         WorkerContext::new(event.ctx()).wait_until(async move {
             if !is_over {
-                self.end(&ran, None).await;
+                self.telling().end(&ran, None).await;
             }
             let refresh = async |(place, finished): (usize, &Finished)| {
                 if let Some(refresh) = &finished.refresh {
@@ -276,19 +330,6 @@ impl After {
         });
     }
 
-    /// Stores what is to be stored, and tells of it: log, metrics and, where there is one, the trace.
-    async fn end(&self, ran: &Ran, trace: Option<&Trace>) {
-        let end = async |(place, finished): (usize, &Finished)| {
-            let outcome = finished.conclude(&self.app.cache).await;
-            let outcome = self.tell(place, finished, outcome);
-            if let Some((trace, outcome)) = trace.zip(outcome) {
-                trace.cache_write(node_id(&self.app, place), outcome);
-            }
-        };
-        stream::iter(ran.nodes()).for_each_concurrent(WRITES, end).await;
-        self.log_workflow();
-    }
-
     async fn make_anew(&self, place: usize, input: &str, stale: &Refresh) {
         // It was parsed, and its node deployed, for the run.
         let Ok(document) = Document::parse(input, Dialect::PYTHON) else { return };
@@ -298,32 +339,14 @@ impl After {
         let context = Context { cache, callbacks, timer, slots: &slots, lead };
         if let Some(finished) = refresh(&node, document.root(), stale, context).await {
             let outcome = finished.conclude(cache).await;
-            let facts = NodeFacts::new(self.of(), node_id(&self.app, place), &finished, outcome);
+            let facts = self.telling().facts(place, &finished, outcome);
             tell(&self.app, &facts.of_refresh());
         }
     }
 
-    fn of(&self) -> RunOf<'_> {
-        let workflow = self.workflow.as_ref().map(|run| run.id.as_str());
-        RunOf { run_id: &self.run_id, workflow, caller: &self.caller }
-    }
-
-    /// Says what became of the write.
-    fn tell(
-        &self,
-        place: usize,
-        finished: &Finished,
-        write: Option<WriteOutcome>,
-    ) -> Option<&'static str> {
-        let facts = NodeFacts::new(self.of(), node_id(&self.app, place), finished, write);
-        tell(&self.app, &facts);
-        facts.write
-    }
-
-    fn log_workflow(&self) {
-        if let Some(run) = &self.workflow {
-            glue::log(&log::workflow_line(self.of(), run.outcome, run.duration_ms));
-        }
+    fn telling(&self) -> Telling<'_> {
+        let Self { app, run_id, caller, workflow, .. } = self;
+        Telling { app, run_id, caller, workflow: workflow.as_ref() }
     }
 }
 

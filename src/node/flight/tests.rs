@@ -188,7 +188,7 @@ async fn one(setup: &Setup, node: &Slow<'_>, lead: &dyn Fn()) -> Finished {
         slots: &slots,
         lead: Some(lead),
     };
-    let finished = run(node, given, context).await;
+    let finished = *run(node, given, context).await;
     finished.conclude(&setup.cache).await;
     finished
 }

@@ -100,7 +100,7 @@ impl Setup {
     }
 
     /// Runs the node and carries out the write, as the Worker does after the response.
-    fn run(&self, input: &str) -> (Finished, Vec<&'static str>) {
+    fn run(&self, input: &str) -> (Box<Finished>, Vec<&'static str>) {
         let document = Document::parse(input, Dialect::STRICT).unwrap();
         let given = Run { cache: self.config.as_ref(), ..Run::new(document.root()) };
         let (trace, slots) = (Trace::new(), Slots::default());

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 /** What index_bg.wasm and index.js may weigh together, gzipped, in bytes. */
-export const BUDGET = 480_000;
+export const BUDGET = 520_000;
 
 const BUNDLE = ["index_bg.wasm", "index.js"];
 const BUILD = fileURLToPath(new URL("../build/", import.meta.url));

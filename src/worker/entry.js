@@ -57,5 +57,6 @@ function describe(method, url, headers) {
   // The first of these that is there: with pass-through, the others are the provider's.
   const key = headers.get("x-edgememo-api-key") || headers.get("x-api-key") || "";
   const authorization = (key === "" && headers.get("authorization")) || "";
-  return `${method}\n${url}\n${key}\n${authorization}\n${crypto.randomUUID()}`;
+  // Joined, it is one text. V8 would look for each character in the pieces of one that is put together.
+  return [method, url, key, authorization, crypto.randomUUID()].join("\n");
 }

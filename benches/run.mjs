@@ -5,10 +5,12 @@
 // entry, behind a front that speaks Upstash's REST dialect. The Workers take turns, several times,
 // and the median counts: machines are noisy. A ratio is less so when it is taken within a round, where
 // those that it compares were measured one right after the other; of these, too, the median counts.
+// Each round has processes of its own: two of one build may differ by a fifth for as long as they live.
 //
 // Usage: node benches/run.mjs [--seconds 5] [--rounds 5] [--connections 16]
 import { execFile, execFileSync, fork, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -92,11 +94,13 @@ const worker :Workerd.Worker = (
     stdio: ["ignore", "ignore", "inherit"],
   });
   closers.push(() => child.kill());
+  const ended = once(child, "exit");
+  const stop = () => child.kill() && ended;
   const url = `http://127.0.0.1:${port}`;
   for (let attempt = 0; ; attempt += 1) {
     try {
       await fetch(`${url}/healthz`);
-      return { name, url, pid: child.pid };
+      return { name, url, pid: child.pid, stop };
     } catch (error) {
       if (attempt === 100) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -160,23 +164,25 @@ async function post(url) {
   return { response, body: await response.json() };
 }
 
-/** Puts an entry where each Worker looks, and makes sure that each answers from it. */
-async function warmUp(redis, workers, bare) {
+/** Puts an entry where each Worker looks. */
+async function store(redis) {
   const stored = Buffer.from(ANSWER).toString("base64");
   const hash = createHash("sha256").update(BODY).digest("hex");
   await redis.client.set(`bare:${hash}`, stored);
-  const { content } = (await post(bare.url)).body;
-  if (!content) throw new Error("the bare Worker does not answer from Redis");
 
   const kwargs = createHash("sha256").update("{}").digest("hex");
   const text = JSON.stringify({ text: JSON.parse(BODY).input.text }).replace('":', '": ');
   const input = createHash("sha256").update(text).digest("hex");
   await redis.client.set(`my-app:summarizer:${input}:${kwargs}`, stored);
-  for (const { name, url } of workers) {
-    const { response } = await post(url + NODE_PATH);
-    const status = response.headers.get("cache-status") ?? "";
-    if (!status.startsWith("edgememo; hit")) throw new Error(`${name} does not hit: ${status}`);
-  }
+}
+
+/** Makes sure that a Worker answers, and from its entry where it is one with a cache. */
+async function check({ name, url }, path) {
+  const { response, body } = await post(url + path);
+  const status = response.headers.get("cache-status") ?? "";
+  if (path === NODE_PATH && !status.startsWith("edgememo; hit"))
+    throw new Error(`${name} does not hit: ${status}`);
+  if (!(body.content ?? body.output?.content)) throw new Error(`${name} has no answer`);
 }
 
 async function main() {
@@ -202,27 +208,27 @@ async function main() {
     OPENAI_API_KEY: "unused",
     EDGEMEMO_API_KEYS: JSON.stringify([{ id: "bench", sha256, namespaces: ["*"] }]),
   };
-  const edgememo = await startWorkerd("edgememo", built, { ...settings, ...connection });
-  const resp = await startWorkerd("resp", built, { ...settings, REDIS_URL: redis.url });
   const inMemory = { ...settings, ...connection, CACHE_MEMORY_MB: "16" };
-  const memory = await startWorkerd("memory", built, inMemory);
-  const bare = await startWorkerd("bare", [script("benches/workers/bare.js")], connection);
-  const constant = await startWorkerd("constant", [script("benches/workers/constant.js")], {});
-  await warmUp(redis, [edgememo, resp, memory], bare);
+  const bareModules = [script("benches/workers/bare.js")];
+  const constantModules = [script("benches/workers/constant.js")];
+  await store(redis);
 
   // The bare Worker stands between the two that are compared with it.
   const workers = [
-    { label: "edgememo, hit", worker: edgememo, path: NODE_PATH, runs: [] },
-    { label: "bare JavaScript Worker, one GET", worker: bare, path: "/", runs: [] },
-    { label: "edgememo, hit in memory", worker: memory, path: NODE_PATH, runs: [] },
-    { label: "edgememo, hit over RESP", worker: resp, path: NODE_PATH, runs: [] },
-    { label: "Worker that answers a constant", worker: constant, path: "/", runs: [] },
-  ];
-  for (let round = 0; round <= rounds; round += 1) {
+    ["edgememo, hit", NODE_PATH, ["edgememo", built, { ...settings, ...connection }]],
+    ["bare JavaScript Worker, one GET", "/", ["bare", bareModules, connection]],
+    ["edgememo, hit in memory", NODE_PATH, ["memory", built, inMemory]],
+    ["edgememo, hit over RESP", NODE_PATH, ["resp", built, { ...settings, REDIS_URL: redis.url }]],
+    ["Worker that answers a constant", "/", ["constant", constantModules, {}]],
+  ].map(([label, path, worker]) => ({ label, path, worker, runs: [] }));
+  for (let round = 0; round < rounds; round += 1) {
     for (const { worker, path, runs } of workers) {
-      const result = await measure(worker, path);
-      // The first round warms up the compilers.
-      if (round > 0) runs.push(result);
+      const running = await startWorkerd(...worker);
+      await check(running, path);
+      // The first measurement warms up the compilers.
+      await measure(running, path);
+      runs.push(await measure(running, path));
+      await running.stop();
     }
   }
   const rows = workers.map(({ label, runs }) => {

@@ -1,4 +1,4 @@
-/** Calls that are late share a timer, which is one request's: each ends in its own time all the same. */
+/** Short calls share a timer, which is one request's: each that is late ends in its own time all the same. */
 import assert from "node:assert/strict";
 import { registerHooks } from "node:module";
 import { mock, test } from "node:test";
@@ -27,7 +27,7 @@ withWorld("lookups that rely on a timer of a request that is over", { env: setti
     const text = uniqueText();
     await world.run(cached(text));
     await world.stored(keyOf(text));
-    // The timers of these two runs have come to an end, and this one's is the only one.
+    // The timer of that lookup has come to an end, and that of the write looks too late for this one.
     await after(DEADLINE_MS * 2);
     assert.equal((await world.run(cached(text))).json.cache.status, "hit");
     world.store.front.fail(faults.hang, { only: "GET" });

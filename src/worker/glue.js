@@ -162,49 +162,49 @@ function withTimer(done, call, deadline) {
     cautiousUntil = Date.now() + CAUTION_MS;
     done(call, 0, "TimeoutError");
   });
-  const { calls } = watchAt(late.at, now);
-  calls.add(late);
+  watchAt(late.at, now);
+  watched.add(late);
   return (status, value) => {
-    if (calls.delete(late)) done(call, status, value);
+    if (watched.delete(late)) done(call, status, value);
   };
 }
 
-/**
- * The timer that looks for calls which take too long, with those that rely on it, and the time at which
- * it looks. A timer for each call would take a thirtieth of what a hit takes.
- */
+/** The calls that timers look for. A timer for each would take a thirtieth of what a hit takes. */
+const watched = new Set();
+/** When the timer looks on which calls rely that start now; undefined when there is none. */
 let watch;
 /** How late a timer may be. What is later went with its request. */
 const GRACE_MS = 1_000;
 
-/** A timer that looks at that time or before, and after that as often as there are calls to look for. */
+/** Sees to it that a timer looks at that time or before, and after that as often as it has to. */
 function watchAt(at, now) {
-  if (watch === undefined || watch.looksAt > at) watch = startWatch(new Set(), at, now);
-  else if (watch.looksAt + GRACE_MS < now) watch = startWatch(watch.calls, now, now);
-  return watch;
+  if (watch === undefined || watch.looksAt > at) startWatch(at, now);
+  else if (watch.looksAt + GRACE_MS < now) startWatch(now, now);
 }
 
-function startWatch(calls, looksAt, now) {
-  const started = { calls, looksAt };
+function startWatch(looksAt, now) {
+  const started = { looksAt };
+  watch = started;
+  let last = Number.POSITIVE_INFINITY;
+  const look = (resolve) => {
+    const now = Date.now();
+    // What starts from now on has another timer, so that this one comes to an end.
+    if (watch === started) watch = undefined;
+    let next = Number.POSITIVE_INFINITY;
+    let latest = now;
+    for (const late of watched) {
+      if (late.at > last) continue;
+      if (late.at > now) {
+        next = Math.min(next, late.at);
+        latest = Math.max(latest, late.at);
+      } else if (watched.delete(late)) late.tell();
+    }
+    last = latest;
+    if (latest === now) resolve();
+    else setTimeout(look, next - now, resolve);
+  };
   // Whatever becomes of the request whose timer it is, others rely on it.
-  waitUntil(
-    new Promise((resolve) => {
-      const look = () => {
-        // What starts from now on has another, so that this one comes to an end.
-        if (watch === started) watch = undefined;
-        const now = Date.now();
-        let next = Number.POSITIVE_INFINITY;
-        for (const late of calls) {
-          if (late.at > now) next = Math.min(next, late.at);
-          else if (calls.delete(late)) late.tell();
-        }
-        if (calls.size === 0) resolve();
-        else setTimeout(look, next - now);
-      };
-      setTimeout(look, looksAt - now);
-    }),
-  );
-  return started;
+  waitUntil(new Promise((resolve) => setTimeout(look, looksAt - now, resolve)));
 }
 
 /** How often a call that may take long tells wasm that its request is still there. */

@@ -60,11 +60,15 @@ withWorld(
   },
 );
 
-/** The JavaScript that wasm calls, with a `waitUntil` that keeps nothing. */
+/** What `waitUntil` was called with. */
+const kept = [];
+
+/** The JavaScript that wasm calls, with a `waitUntil` that keeps nothing going. */
 async function importGlue() {
+  globalThis.keep = (promise) => kept.push(promise);
   const modules = {
     "cloudflare:sockets": "export function connect() {}",
-    "cloudflare:workers": "export function waitUntil() {}",
+    "cloudflare:workers": "export const waitUntil = globalThis.keep",
   };
   const hooks = registerHooks({
     resolve: (name, context, next) =>
@@ -76,32 +80,100 @@ async function importGlue() {
     return await import("../../src/worker/glue.js");
   } finally {
     hooks.deregister();
+    delete globalThis.keep;
   }
 }
 
-test("a timer that went with its request is replaced by the next lookup's, and none is forgotten", async (t) => {
-  const { prepare, send } = await importGlue();
-  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-  const target = prepare({ fetch: () => new Promise(() => {}) }, "GET", "https://redis", "");
-  const ended = [];
-  const done = (...answer) => ended.push(answer);
-  const lookUp = (call) =>
-    send(target, undefined, DEADLINE_MS, false, 1024, undefined, true, done, call);
-  const pass = async (ms) => {
-    t.mock.timers.tick(ms);
-    await Promise.resolve();
-  };
+/** Later for each test: for a minute after a call that was late, those that follow need no such timer. */
+let clock = 1_000_000_000_000;
 
-  const lost = mock.method(globalThis, "setTimeout", () => {}, { times: 1 });
-  lookUp(1);
-  assert.equal(lost.mock.callCount(), 1);
-  await pass(DEADLINE_MS + 2_000);
-  assert.deepEqual(ended, []);
-  lookUp(2);
-  await pass(1);
-  assert.deepEqual(ended, [[1, 0, "TimeoutError"]]);
-  await pass(DEADLINE_MS - 2);
-  assert.equal(ended.length, 1);
-  await pass(1);
-  assert.deepEqual(ended[1], [2, 0, "TimeoutError"]);
+/** A Redis that answers when it is told to, and a clock that goes on when it is told to. */
+async function manualRedis(t) {
+  const { prepare, send } = await importGlue();
+  clock += 3_600_000;
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: clock });
+  const asked = [];
+  const fetch = () => new Promise((resolve) => asked.push(resolve));
+  const target = prepare({ fetch }, "GET", "https://redis", "");
+  return {
+    /** The numbers of the calls that were late, in their order. */
+    late: [],
+    /** How many were answered. */
+    answered: 0,
+    call(number, deadline = DEADLINE_MS) {
+      const done = (call, status) => {
+        if (status === 0) this.late.push(call);
+        else this.answered += 1;
+      };
+      send(target, undefined, deadline, false, 1024, undefined, true, done, number);
+    },
+    /** A call whose timer never comes, since its request is gone. */
+    callAndVanish(number, deadline) {
+      const lost = mock.method(globalThis, "setTimeout", () => {}, { times: 1 });
+      this.call(number, deadline);
+      assert.equal(lost.mock.callCount(), 1);
+      lost.mock.restore();
+    },
+    answerOldest() {
+      asked.shift()(new Response("OK"));
+    },
+    async pass(ms) {
+      t.mock.timers.tick(ms);
+      await new Promise(setImmediate);
+    },
+  };
+}
+
+test("a timer that went with its request is replaced by the next lookup's, and none is forgotten", async (t) => {
+  const redis = await manualRedis(t);
+  redis.callAndVanish(1);
+  await redis.pass(DEADLINE_MS + 2_000);
+  assert.deepEqual(redis.late, []);
+  redis.call(2);
+  await redis.pass(1);
+  assert.deepEqual(redis.late, [1]);
+  await redis.pass(DEADLINE_MS - 2);
+  assert.deepEqual(redis.late, [1]);
+  await redis.pass(1);
+  assert.deepEqual(redis.late, [1, 2]);
+});
+
+test("a write whose timer went with its request is ended by that of a lookup", async (t) => {
+  const redis = await manualRedis(t);
+  redis.callAndVanish(1, 5_000);
+  await redis.pass(100);
+  redis.call(2);
+  await redis.pass(DEADLINE_MS);
+  assert.deepEqual(redis.late, [2]);
+  await redis.pass(5_000 - 100 - DEADLINE_MS - 1);
+  assert.deepEqual(redis.late, [2]);
+  await redis.pass(1);
+  assert.deepEqual(redis.late, [2, 1]);
+});
+
+test("each timer comes to an end although calls go on, and after the last there is none", async (t) => {
+  const redis = await manualRedis(t);
+  kept.length = 0;
+  const lives = [];
+  const calls = 100;
+  for (let call = 1; call <= calls; call += 1) {
+    redis.call(call);
+    if (call > 3) redis.answerOldest();
+    for (const promise of kept.splice(0)) {
+      const life = { began: Date.now() };
+      lives.push(life);
+      promise.then(() => {
+        life.ended = Date.now();
+      });
+    }
+    await redis.pass(50);
+  }
+  for (let left = 0; left < 3; left += 1) redis.answerOldest();
+  await redis.pass(0);
+  for (let ms = 0; ms < 2 * DEADLINE_MS; ms += 50) await redis.pass(50);
+  assert.deepEqual([redis.answered, redis.late], [calls, []]);
+  assert.ok(lives.length > 3 && lives.length < calls / 5, `${lives.length} timers`);
+  for (const { began, ended } of lives) {
+    assert.ok(ended - began <= 2 * DEADLINE_MS, `${ended - began} ms`);
+  }
 });

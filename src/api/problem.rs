@@ -76,6 +76,7 @@ codes! {
 
 impl Problem {
     /// A problem of the kind.
+    #[cold]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }

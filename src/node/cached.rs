@@ -47,8 +47,12 @@ pub struct Flight {
     failure: Option<NodeError>,
 }
 
-/// The key, when both switches are on.
-pub(super) fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, NodeError> {
+/// The key of a run with that input, when both switches are on.
+pub(super) fn key_of<'a, N: Node>(
+    node: &N,
+    run: Run<'a>,
+    input: Value<'_>,
+) -> Result<Keyed<'a>, NodeError> {
     let invalid = |error: KeyError| NodeError::Validation(error.to_string());
     // Keywords that cannot be hashed are refused without a cache too: a request does not become
     // valid by turning a switch.
@@ -73,7 +77,7 @@ pub(super) fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, N
         scheme,
         namespace: config.namespace.as_deref(),
         entity_id: node.id(),
-        input: run.input,
+        input,
         kwargs: run.kwargs,
         definition: definition.as_ref().map(Document::root),
     };
@@ -87,29 +91,21 @@ pub(super) fn key_of<'a, N: Node>(node: &N, run: Run<'a>) -> Result<Keyed<'a>, N
     }
 }
 
-pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
+/// Step 5: what is served, or what is left to do without that. Both in boxes, so that they are moved at
+/// once.
+pub(super) async fn look_up<'a, N: Node, R: Redis, T: Timer>(
     node: &N,
-    run: &Run<'_>,
-    keyed: Keyed<'_>,
+    keyed: Keyed<'a>,
     context: &Context<'_, R, T>,
-) -> Box<Finished> {
-    // What a hit has no need of is in boxes: a future is as large as the largest thing that it may wait
-    // for, and moved before it starts.
+) -> Result<Box<Finished>, Box<Missed<'a>>> {
     let place = match keyed {
         Keyed::Under(place) => place,
-        Keyed::Nowhere(report) => {
-            let execution = Box::pin(execute(node, run.input, report.reason(), None, *context));
-            let Executed { result, ms, usage } = execution.await;
-            let execute_ms = Some(ms);
-            let finished = Finished { cache: report, execute_ms, usage, ..Finished::of(result) };
-            return finished.into();
-        }
+        Keyed::Nowhere(report) => return Err(Missed::NotLookedUp(report).into()),
     };
-    // 5.
     // Memory needs no connection, and what it has is fresh.
     if let Some(stored) = context.cache.recall(&place.key) {
         let cache = CacheReport::HitInMemory { key: place.key, age: age(&stored) };
-        return served(stored, cache, Some(0));
+        return Ok(served(stored, cache, Some(0)));
     }
     let caching = node.caching();
     let since = clock::now_ms();
@@ -117,12 +113,23 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
         let _slot = context.slots.take(Purpose::Lookup).await;
         context.cache.lookup(&place.key, caching.key).await
     };
+    judge(lookup, place, since, caching)
+}
+
+/// What is served of what a lookup found.
+#[inline(never)]
+fn judge(
+    lookup: Lookup,
+    place: Place<'_>,
+    since: u64,
+    caching: CachingConfig,
+) -> Result<Box<Finished>, Box<Missed<'_>>> {
     let (stale, reason) = match lookup {
         Lookup::Miss(reason) => (None, reason),
         Lookup::Hit(stored) => match Freshness::of(&stored, caching) {
             Freshness::Fresh => {
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for: None };
-                return served(stored, cache, waited_ms(since));
+                return Ok(served(stored, cache, waited_ms(since)));
             }
             Freshness::Revalidated { stale_for } => {
                 let refresh = Refresh { key: place.key.clone(), config: place.config.clone() };
@@ -131,33 +138,47 @@ pub(super) async fn look_up_or_execute<N: Node, R: Redis, T: Timer>(
                 let cache = CacheReport::Hit { key: place.key, age: age(&stored), stale_for };
                 let mut finished = served(stored, cache, waited_ms(since));
                 finished.refresh = refresh;
-                return finished;
+                return Ok(finished);
             }
             Freshness::IfError => (Some(stored), None),
             Freshness::Over => (None, None),
         },
     };
-    let missed = Missed { place, since, stale, reason };
-    Box::pin(wait_or_execute(node, run.input, missed, *context)).await
+    Err(Missed::NotServed { place, since, stale, reason }.into())
 }
 
-/// What a lookup found that is not served at once.
-struct Missed<'a> {
-    place: Place<'a>,
-    /// When the lookup began, in milliseconds since 1970.
-    since: u64,
-    /// What may be served should the node fail.
-    stale: Option<Stored>,
-    reason: Option<MissReason>,
+/// Why nothing is served from the cache.
+pub(super) enum Missed<'a> {
+    /// Nobody looked for it.
+    NotLookedUp(CacheReport),
+    /// There is nothing, or nothing that is served at once.
+    NotServed {
+        place: Place<'a>,
+        /// When the lookup began, in milliseconds since 1970.
+        since: u64,
+        /// What may be served should the node fail.
+        stale: Option<Stored>,
+        reason: Option<MissReason>,
+    },
 }
 
-/// Step 6: waits for who executes the same, or executes.
-async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
+/// Steps 6 and 7: waits for who executes the same, or executes.
+pub(super) async fn wait_or_execute<N: Node, R: Redis, T: Timer>(
     node: &N,
     input: Value<'_>,
-    Missed { place, since, stale, reason }: Missed<'_>,
+    missed: Missed<'_>,
     context: Context<'_, R, T>,
 ) -> Box<Finished> {
+    let (place, since, stale, reason) = match missed {
+        Missed::NotServed { place, since, stale, reason } => (place, since, stale, reason),
+        Missed::NotLookedUp(report) => {
+            let executed = execute(node, input, report.reason(), None, context).await;
+            let Executed { result, ms, usage } = executed;
+            let execute_ms = Some(ms);
+            let finished = Finished { cache: report, execute_ms, usage, ..Finished::of(result) };
+            return finished.into();
+        }
+    };
     let caching = node.caching();
     let is_shared = caching.single_flight
         && context.lead.is_some()

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use super::cached::{Flight, Refresh, key_of, look_up_or_execute};
+use futures_util::FutureExt;
+
+use super::cached::{Flight, Keyed, Missed, Refresh, key_of, look_up, wait_or_execute};
 use super::dependencies::{self, Completed, Outcome};
 use super::flight;
 use super::report::{CacheReport, NotStored};
@@ -150,55 +152,116 @@ pub async fn run<N: Node, R: Redis, T: Timer>(
     run: Run<'_>,
     context: Context<'_, R, T>,
 ) -> Box<Finished> {
-    let mut finished = match prepare(node, run) {
-        Ok(input) => start(node, &run, input, &context).await,
+    let finished = match begin(node, run, context.callbacks) {
+        Ok((input, keyed)) => {
+            let mut finished = match look_up(node, keyed, &context).await {
+                Ok(finished) => finished,
+                // In a box, here and below: it is large, and most runs do not get here.
+                Err(missed) => {
+                    let input = input.as_deref();
+                    execute(node, run, input, *missed, context).boxed_local().await
+                }
+            };
+            finished.input = input;
+            finished
+        }
         Err(error) => Finished::refused(error).into(),
     };
-    if finished.outcome() == Outcome::Skip {
-        finished.input = with_results(run, false).ok().flatten();
+    let finished = end(node, run, context.callbacks, finished);
+    // 10.
+    match finished.result {
+        Ok(_) => finished,
+        Err(_) => take_over(node, run, finished, context).boxed_local().await,
+    }
+}
+
+/// Steps 1 to 4: the input that is hashed and executed, where it is not the one that came, and where its
+/// output may be.
+///
+/// This and [`end`] are not within the future: there, what they work with would be in memory, and their
+/// code among that of steps that a hit does not take.
+#[inline(never)]
+fn begin<'r, N: Node>(
+    node: &N,
+    run: Run<'r>,
+    callbacks: &dyn Callbacks,
+) -> Result<(Option<String>, Keyed<'r>), NodeError> {
+    let input = prepare(node, run)?;
+    let keyed = on_value(input.as_deref(), run.input, |input| key_of(node, run, input))?;
+    // 4.
+    callbacks.on_node_start(node.id());
+    Ok((input, keyed))
+}
+
+/// Steps 8 and 9.
+#[inline(never)]
+fn end<N: Node>(
+    node: &N,
+    run: Run<'_>,
+    callbacks: &dyn Callbacks,
+    mut finished: Box<Finished>,
+) -> Box<Finished> {
+    // 8.
+    if let Some(transformer) = given(node.output_transformer())
+        && let Ok(output) = &finished.result
+    {
+        finished.result = transform_output(output, transformer);
     }
     // 9.
     match finished.outcome() {
         Outcome::Success => {
             let is_from_cache = finished.cache.is_output_from_cache();
             let reason = finished.cache.reason().filter(|_| is_from_cache);
-            context.callbacks.on_node_end(node.id(), is_from_cache, reason);
+            callbacks.on_node_end(node.id(), is_from_cache, reason);
         }
-        Outcome::Failure => context.callbacks.on_node_error(node.id()),
-        Outcome::Skip => context.callbacks.on_node_skip(node.id()),
+        Outcome::Failure => callbacks.on_node_error(node.id()),
+        Outcome::Skip => {
+            finished.input = with_results(run, false).ok().flatten();
+            callbacks.on_node_skip(node.id());
+        }
     }
-    // 10.
-    let failure = finished.result.as_ref().err().cloned();
-    match failure.as_ref().and_then(|failure| node.fallback(failure)) {
-        Some(fallback) => {
-            // In a box: it is large, and few runs get here.
-            Box::pin(take_over(&fallback, run, finished, node.output_transformer(), context)).await
+    finished
+}
+
+/// Steps 6 and 7.
+async fn execute<N: Node, R: Redis, T: Timer>(
+    node: &N,
+    run: Run<'_>,
+    input: Option<&str>,
+    missed: Missed<'_>,
+    context: Context<'_, R, T>,
+) -> Box<Finished> {
+    match input.map(parse_made).transpose() {
+        Ok(document) => {
+            let input = document.as_ref().map_or(run.input, Document::root);
+            wait_or_execute(node, input, missed, context).await
         }
-        None => finished,
+        Err(error) => Finished::refused(error).into(),
     }
 }
 
-/// What a node gives that takes over from one that failed. When it fails too, the first failure
-/// stands.
+/// What a node gives that takes over from one that failed, where there is one. When it fails too, the
+/// first failure stands.
 async fn take_over<N: Node, R: Redis, T: Timer>(
     node: &N,
     run: Run<'_>,
     mut failed: Box<Finished>,
-    transformer: Option<&Transformer>,
     context: Context<'_, R, T>,
 ) -> Box<Finished> {
+    let Err(failure) = failed.result.clone() else { return failed };
+    let Some(fallback) = node.fallback(&failure) else { return failed };
     let Ok(document) = failed.input.as_deref().map(parse_made).transpose() else { return failed };
     let input = document.as_ref().map_or(run.input, Document::root);
     let again = Run { kwargs: run.kwargs, ..Run::new(input) };
     // In a box, since what takes over may have such a node too. Who waits for what failed hears of it
     // meanwhile.
-    let taking_over = Box::pin(self::run(node, again, context));
+    let taking_over = Box::pin(self::run(&fallback, again, context));
     let finished = flight::beside(taking_over, failed.tell_meanwhile(context)).await;
     failed.usage = failed.usage + finished.usage;
     failed.execute_ms =
         Some(failed.execute_ms.unwrap_or_default() + finished.execute_ms.unwrap_or_default());
     if let Ok(output) = finished.result {
-        failed.result = match given(transformer) {
+        failed.result = match given(node.output_transformer()) {
             Some(transformer) => transform_output(&output, transformer),
             None => Ok(output),
         };
@@ -274,11 +337,11 @@ fn given(transformer: Option<&Transformer>) -> Option<&Transformer> {
 }
 
 /// Applies a function to what a text holds, or without a text to a value.
-fn on_value<E: Into<NodeError>>(
+fn on_value<A, E: Into<NodeError>>(
     text: Option<&str>,
     otherwise: Value<'_>,
-    apply: impl FnOnce(Value<'_>) -> Result<String, E>,
-) -> Result<String, NodeError> {
+    apply: impl FnOnce(Value<'_>) -> Result<A, E>,
+) -> Result<A, NodeError> {
     let document = text.map(parse_made).transpose()?;
     apply(document.as_ref().map_or(otherwise, Document::root)).map_err(Into::into)
 }
@@ -288,37 +351,6 @@ pub(super) fn parse_made(text: &str) -> Result<Document<'_>, NodeError> {
     Document::parse(text, Dialect::PYTHON).map_err(|error| {
         NodeError::Transform(format!("the transformed data cannot be used: {error}"))
     })
-}
-
-async fn start<N: Node, R: Redis, T: Timer>(
-    node: &N,
-    run: &Run<'_>,
-    input: Option<String>,
-    context: &Context<'_, R, T>,
-) -> Box<Finished> {
-    let mut finished = {
-        let document = match input.as_deref().map(parse_made).transpose() {
-            Ok(document) => document,
-            Err(error) => return Finished::refused(error).into(),
-        };
-        let run = Run { input: document.as_ref().map_or(run.input, Document::root), ..*run };
-        match key_of(node, run) {
-            Ok(keyed) => {
-                // 4.
-                context.callbacks.on_node_start(node.id());
-                look_up_or_execute(node, &run, keyed, context).await
-            }
-            Err(error) => return Finished::refused(error).into(),
-        }
-    };
-    // 8.
-    if let Some(transformer) = given(node.output_transformer())
-        && let Ok(output) = &finished.result
-    {
-        finished.result = transform_output(output, transformer);
-    }
-    finished.input = input;
-    finished
 }
 
 #[cfg(test)]

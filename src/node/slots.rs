@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
+use futures_util::FutureExt;
+
 /// How many connections a Worker's request may have open. More wait, without saying so.
 const CONNECTIONS: u32 = 6;
 /// How many of them may be executions; the others are left to the cache.
@@ -90,6 +92,13 @@ impl Slots {
 
     /// Waits for a connection.
     pub(super) async fn take(&self, purpose: Purpose) -> Slot<'_> {
+        match self.take_free(purpose) {
+            Some(slot) => slot,
+            None => self.wait_for(purpose).boxed_local().await,
+        }
+    }
+
+    async fn wait_for(&self, purpose: Purpose) -> Slot<'_> {
         poll_fn(|context| {
             let mut taken = self.taken.borrow_mut();
             if taken.take(purpose) {

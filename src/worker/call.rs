@@ -4,17 +4,16 @@
 //! needs two closures for each, which have to be registered with JavaScript's garbage collector
 //! and taken back.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use worker::js_sys::Function;
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 
+use super::requests::Gone;
 use super::{glue, requests};
 use crate::clock;
 
@@ -92,12 +91,7 @@ impl Calls {
     }
 }
 
-/// Whether a request is gone.
-type Gone = Rc<Cell<bool>>;
-
 thread_local! {
-    /// Of the request that is being polled.
-    static CURRENT: RefCell<Option<Gone>> = RefCell::default();
     static CALLS: RefCell<Calls> = RefCell::default();
     static DONE: Closure<dyn Fn(u32, u16, JsValue)> = Closure::new(done);
 }
@@ -125,51 +119,33 @@ fn done(call: u32, status: u16, value: JsValue) {
     }
 }
 
-/// Forgets a call; one whose future is dropped before it was answered is ended.
-struct Guard(u32);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if CALLS.with_borrow_mut(|calls| calls.forget(self.0)) {
-            glue::cancel(self.0);
-        }
-    }
-}
-
 /// Milliseconds since 1970.
 fn later(now: u64, by: Duration) -> u64 {
     now.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Drives a request to its end, or until it is known to be abandoned: then it is dropped where it
-/// stands, so that it holds no memory and starts nothing more.
-pub(super) async fn unless_abandoned<F: Future>(request: F) -> Option<F::Output> {
-    let mut request = pin!(request);
-    let gone = Gone::default();
-    poll_fn(|context| {
-        if gone.get() {
-            return Poll::Ready(None);
-        }
-        CURRENT.set(Some(Rc::clone(&gone)));
-        let polled = request.as_mut().poll(context).map(Some);
-        CURRENT.set(None);
-        polled
-    })
-    .await
-}
-
-/// Starts a call, handing it the callback and the number with which to call it, and waits. A call
-/// without heartbeats has to be answered within `PATIENCE`.
-pub(super) async fn call(start: impl FnOnce(&Function, u32)) -> Answer {
+/// Starts a call, handing it the callback and the number with which to call it. What it gives is the
+/// answer, and ends the call when it is dropped before. A call without heartbeats has to be answered
+/// within `PATIENCE`.
+pub(super) fn call(start: impl FnOnce(&Function, u32)) -> Called {
     let now = clock::now_ms();
     let abandoned = CALLS.with_borrow_mut(|calls| calls.take_abandoned(now));
     abandoned.into_iter().for_each(Call::abandon);
-    let gone = CURRENT.with_borrow(Clone::clone);
+    let gone = requests::current();
     let call = CALLS.with_borrow_mut(|calls| calls.start(gone, later(now, PATIENCE)));
-    let _guard = Guard(call);
+    let called = Called(call);
     DONE.with(|done| start(done.as_ref().unchecked_ref(), call));
-    poll_fn(|context| {
-        CALLS.with_borrow_mut(|calls| match calls.state(call) {
+    called
+}
+
+/// The answer to a call.
+pub(super) struct Called(u32);
+
+impl Future for Called {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        CALLS.with_borrow_mut(|calls| match calls.state(self.0) {
             Some(State::Answered(answer)) => Poll::Ready(std::mem::take(answer)),
             Some(State::Waiting(waker)) => {
                 *waker = Some(context.waker().clone());
@@ -178,6 +154,13 @@ pub(super) async fn call(start: impl FnOnce(&Function, u32)) -> Answer {
             // Taken as abandoned: it counts as failed.
             None => Poll::Ready((0, JsValue::UNDEFINED)),
         })
-    })
-    .await
+    }
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        if CALLS.with_borrow_mut(|calls| calls.forget(self.0)) {
+            glue::cancel(self.0);
+        }
+    }
 }

@@ -67,7 +67,7 @@ impl Fetch {
 }
 
 impl HttpClient for Fetch {
-    async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+    fn send(&self, request: Request<'_>) -> impl Future<Output = Result<Response, HttpError>> {
         let Request { method, url, headers, body, deadline, wanted, is_lossy, .. } = request;
         let limit = request.max_response_bytes;
         let deadline_ms = deadline.map(milliseconds);
@@ -86,15 +86,15 @@ impl HttpClient for Fetch {
                 call,
             );
         };
-        match call(start).await {
-            (0, error) => Err(classify(&error, deadline.unwrap_or_default())),
-            (status, body) => {
-                let headers = wanted_headers(wanted, &body);
-                match bytes(body) {
-                    Some(body) => Ok(Response { status, body, headers }),
-                    None => Err(HttpError::TooLarge(limit)),
-                }
+        let called = call(start);
+        async move {
+            let (status, body) = called.await;
+            if status == 0 {
+                return Err(classify(&body, deadline.unwrap_or_default()));
             }
+            let headers = wanted_headers(wanted, &body);
+            let body = bytes(body).ok_or(HttpError::TooLarge(limit))?;
+            Ok(Response { status, body, headers })
         }
     }
 }

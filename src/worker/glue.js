@@ -242,13 +242,20 @@ function withHeartbeat(done, call, stop) {
   };
 }
 
+/** Names and values that stand in turn, as pairs. */
+function pairs(lines) {
+  const pairs = [];
+  for (let at = 0; at + 1 < lines.length; at += 2) pairs.push([lines[at], lines[at + 1]]);
+  return pairs;
+}
+
 /** Ends with the status and the body, or with 0 and the error's name. */
 async function exchange(target, body, signal, limit, wanted, isLossy, end) {
   const { fetcher, method, url } = target;
   let response;
   let read;
   try {
-    target.headers ??= new Headers(members(Object.create(null), target.lines.split("\n")));
+    target.headers ??= new Headers(pairs(target.lines.split("\n")));
     const { headers } = target;
     response = await fetcher.fetch(url, { method, redirect: "manual", headers, body, signal });
     read = await bytesOf(response, limit, isLossy);
@@ -331,8 +338,8 @@ export function originOf(event) {
 }
 
 /**
- * Answers an event with a response. `headers` holds a name and a value in turn, a line each. `body` is
- * a view into the memory of wasm, of which the response makes a copy.
+ * Answers an event with a response. `headers` holds a line for each, `name: value`. `body` is a view
+ * into the memory of wasm, of which the response makes a copy.
  */
 export function respond(event, status, headers, body) {
   event.resolve(new Response(body, { status, headers: headersOf(headers) }));
@@ -351,28 +358,24 @@ function headersOf(text) {
   const earlier = latest;
   // Should a value be refused, nothing is left of what was half changed.
   latest = { lines: [] };
-  const headers = hasSameNames(lines, earlier.lines)
-    ? changed(earlier.headers, earlier.lines, lines)
-    : new Headers(members({}, lines));
+  const headers = changed(earlier, lines) ?? new Headers(lines.map(parts));
   latest = { text, lines, headers };
   return headers;
 }
 
-function hasSameNames(lines, others) {
-  return lines.length === others.length && lines.every((line, at) => at % 2 || line === others[at]);
-}
-
-function changed(headers, from, to) {
-  for (let at = 0; at + 1 < to.length; at += 2)
-    if (to[at + 1] !== from[at + 1]) headers.set(to[at], to[at + 1]);
+/** Those headers with the values of these lines; undefined when the names are not the same. */
+function changed({ headers, lines }, to) {
+  if (lines.length !== to.length) return undefined;
+  for (let at = 0; at < to.length; at += 1) {
+    if (to[at] === lines[at]) continue;
+    const [name, value] = parts(to[at]);
+    if (parts(lines[at])[0] !== name) return undefined;
+    headers.set(name, value);
+  }
   return headers;
 }
 
-/**
- * Puts names and values into an object, which are there in turn. In one without a prototype any name is
- * a name; in a plain one, which is faster, those that this Worker gives to its headers.
- */
-function members(object, lines) {
-  for (let at = 0; at + 1 < lines.length; at += 2) object[lines[at]] = lines[at + 1];
-  return object;
+function parts(line) {
+  const colon = line.indexOf(":");
+  return [line.slice(0, colon), line.slice(colon + 2)];
 }

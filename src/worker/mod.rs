@@ -38,8 +38,6 @@ use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 #[wasm_bindgen]
 pub fn handle(head: String, body: Option<Vec<u8>>, event: glue::Event) {
     requests::start(async move {
-        if let Some(answer) = call::unless_abandoned(routes::handle(&head, body, &event)).await {
-            answer.send(&event, &head);
-        }
+        routes::handle(&head, body, &event).await.send(&event, &head);
     });
 }

@@ -5,6 +5,8 @@
 //! soon as JavaScript answers what it asked.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -14,7 +16,9 @@ use futures_util::stream::FuturesUnordered;
 use worker::wasm_bindgen_futures::spawn_local;
 
 thread_local! {
-    static REQUESTS: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>> = RefCell::default();
+    static REQUESTS: RefCell<FuturesUnordered<UnderWay>> = RefCell::default();
+    /// Of the request that is being polled.
+    static CURRENT: RefCell<Option<Gone>> = RefCell::default();
     static WAKER: Waker = Waker::from(Arc::new(Driver));
     /// Whether somebody drives them, or is about to.
     static IS_DRIVEN: Cell<bool> = const { Cell::new(false) };
@@ -22,9 +26,39 @@ thread_local! {
     static IS_WOKEN: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether a request is gone. Who sets it wakes the request.
+pub(super) type Gone = Rc<Cell<bool>>;
+
+/// A request, driven to its end or until it is known to be gone: then it is dropped where it stands, so
+/// that it holds no memory and starts nothing more.
+struct UnderWay {
+    gone: Gone,
+    request: LocalBoxFuture<'static, ()>,
+}
+
+impl Future for UnderWay {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.gone.get() {
+            return Poll::Ready(());
+        }
+        CURRENT.set(Some(Rc::clone(&self.gone)));
+        let polled = self.request.as_mut().poll(context);
+        CURRENT.set(None);
+        polled
+    }
+}
+
+/// How to say that the request which is being polled is gone; None beside the requests.
+pub(super) fn current() -> Option<Gone> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
 /// Runs a request until it waits for something.
 pub(super) fn start(request: impl Future<Output = ()> + 'static) {
-    resume(|| REQUESTS.with_borrow(|requests| requests.push(Box::pin(request))));
+    let under_way = UnderWay { gone: Gone::default(), request: Box::pin(request) };
+    resume(|| REQUESTS.with_borrow(|requests| requests.push(under_way)));
 }
 
 /// Does what lets requests go on, and runs them until all of them wait for something. Within a request

@@ -6,8 +6,8 @@ use crate::api::problem::Problem;
 /// A response before it is one of JavaScript's.
 pub(super) struct Answer {
     status: u16,
-    /// A name and a value in turn, a line each. Values are ASCII without line breaks: every one is
-    /// built by this crate from checked parts.
+    /// A line each, such as `age: 7`. Values are ASCII without line breaks: every one is built by this
+    /// crate from checked parts.
     headers: String,
     body: String,
 }
@@ -15,7 +15,7 @@ pub(super) struct Answer {
 impl Answer {
     fn new(status: u16, content_type: &str, body: String) -> Self {
         let mut headers = String::with_capacity(512);
-        headers.push_str("content-type\n");
+        headers.push_str("content-type: ");
         headers.push_str(content_type);
         Self { status, headers, body }
     }
@@ -25,13 +25,11 @@ impl Answer {
         Self::new(status, "application/json", body)
     }
 
-    /// With one more header.
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        for line in [name, value] {
-            self.headers.push('\n');
-            self.headers.push_str(line);
+    /// Adds a header.
+    pub fn add_header(&mut self, name: &str, value: &str) {
+        for part in ["\n", name, ": ", value] {
+            self.headers.push_str(part);
         }
-        self
     }
 
     /// Answers the event; without a body for `HEAD`, which `head` begins with.
@@ -42,6 +40,7 @@ impl Answer {
 }
 
 impl From<Problem> for Answer {
+    #[cold]
     fn from(problem: Problem) -> Self {
         Self::new(problem.code.status(), "application/problem+json", problem.to_json())
     }

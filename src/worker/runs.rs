@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
 
+use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, abortable};
 use futures_util::stream::{self, StreamExt};
 use worker::Context as WorkerContext;
@@ -12,6 +13,7 @@ use super::glue;
 use super::providers::Providers;
 use super::response::Answer;
 use super::settings::App;
+use super::store::Store;
 use super::timer::JsTimer;
 use crate::api::auth::Caller;
 use crate::api::cache_status::{cache_status, flow_status};
@@ -108,46 +110,84 @@ pub(super) async fn run(
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
+    // In boxes, here and below: it is large, and a hit of a node has no need of it.
     let (ran, workflow) = match runnable {
         Runnable::Node(place) => {
-            let node = deployed(app, place)?;
-            (Ran::Node(place, run_node(&node, given, context).await), None)
+            (Ran::Node(place, run_node(&deployed(app, place)?, given, context).await), None)
         }
         Runnable::Workflow(workflow) => {
-            let started = clock::now_ms();
-            let places: Vec<_> = workflow.flow.nodes.iter().map(|node| node.node).collect();
-            let nodes = places.iter().map(|&place| deployed(app, place));
-            let nodes = nodes.collect::<Result<_, _>>()?;
-            // In boxes, here and below: it is large, and a hit of a node has no need of it.
-            let run = Box::pin(flow::run(workflow, nodes, given, context));
-            let ran = Ran::Workflow(places, run.await);
-            let (id, outcome) = (workflow.id.clone(), ran.outcome());
-            let duration_ms = clock::now_ms().saturating_sub(started);
-            (ran, Some(WorkflowRun { id, outcome, duration_ms }))
+            run_workflow(app, workflow, given, context).boxed_local().await?
         }
     };
     // 5.
-    let telling = Telling { app, run_id, caller: caller.id(), workflow: workflow.as_ref() };
-    let is_over = trace.is_some();
-    if let Some(trace) = &trace {
-        Box::pin(telling.end(&ran, Some(trace))).await;
+    let over = Over { app, caller, run_id, input: request.input.raw(), ran, workflow };
+    match trace {
+        None => Ok(over.answer(event, None)),
+        Some(trace) => {
+            over.telling().end(&over.ran, Some(&trace)).boxed_local().await;
+            Ok(over.answer(event, Some(trace)))
+        }
     }
-    let events = trace.map(Trace::into_events);
-    let answer = ran.answer(run_id, request.input.raw(), events.as_deref(), caller);
-    if !ran.is_concluded() {
-        let is_refreshed = ran.nodes().any(|(_, finished)| finished.refresh.is_some());
+}
+
+async fn run_workflow(
+    app: &App,
+    workflow: &Workflow,
+    given: Run<'_>,
+    context: Context<'_, Store, JsTimer>,
+) -> Result<(Ran, Option<WorkflowRun>), Problem> {
+    let started = clock::now_ms();
+    let places: Vec<_> = workflow.flow.nodes.iter().map(|node| node.node).collect();
+    let nodes = places.iter().map(|&place| deployed(app, place));
+    let nodes = nodes.collect::<Result<_, _>>()?;
+    let ran = Ran::Workflow(places, flow::run(workflow, nodes, given, context).await);
+    let (id, outcome) = (workflow.id.clone(), ran.outcome());
+    let duration_ms = clock::now_ms().saturating_sub(started);
+    Ok((ran, Some(WorkflowRun { id, outcome, duration_ms })))
+}
+
+/// A run that is over.
+struct Over<'a> {
+    app: &'a Rc<App>,
+    caller: Caller<'a>,
+    run_id: &'a str,
+    input: &'a str,
+    ran: Ran,
+    workflow: Option<WorkflowRun>,
+}
+
+impl Over<'_> {
+    fn telling(&self) -> Telling<'_> {
+        let workflow = self.workflow.as_ref();
+        Telling { app: self.app, run_id: self.run_id, caller: self.caller.id(), workflow }
+    }
+
+    /// The answer, which what is left to do follows. What is traced was waited for.
+    #[inline(never)]
+    fn answer(self, event: &glue::Event, trace: Option<Trace>) -> Answer {
+        let is_over = trace.is_some();
+        let events = trace.map(Trace::into_events);
+        let answer = self.ran.answer(self.run_id, self.input, events.as_deref(), self.caller);
+        if !self.ran.is_concluded() {
+            self.follow(event, is_over);
+        } else if !is_over {
+            self.telling().tell_of(&self.ran);
+        }
+        answer
+    }
+
+    #[cold]
+    fn follow(self, event: &glue::Event, is_over: bool) {
+        let is_refreshed = self.ran.nodes().any(|(_, finished)| finished.refresh.is_some());
         let after = After {
-            app: Rc::clone(app),
-            run_id: run_id.to_owned(),
-            caller: caller.id().to_owned(),
-            workflow,
-            input: if is_refreshed { request.input.raw().to_owned() } else { String::new() },
+            app: Rc::clone(self.app),
+            run_id: self.run_id.to_owned(),
+            caller: self.caller.id().to_owned(),
+            workflow: self.workflow,
+            input: if is_refreshed { self.input.to_owned() } else { String::new() },
         };
-        after.follow(event, ran, is_over);
-    } else if !is_over {
-        telling.tell_of(&ran);
+        after.follow(event, self.ran, is_over);
     }
-    Ok(answer)
 }
 
 /// A node with what it needs from the settings.
@@ -363,6 +403,7 @@ fn tell(app: &App, facts: &NodeFacts<'_>) {
 }
 
 /// The answer to a request that cannot be run.
+#[cold]
 fn refuse(
     app: &App,
     caller: Caller<'_>,
@@ -395,14 +436,13 @@ fn node_answer(
     caller: Caller<'_>,
 ) -> Answer {
     let body = RunnableResult { run_id, input, finished, trace }.to_json();
-    let answer = Answer::json(result::status(&finished.result), body);
+    let mut answer = Answer::json(result::status(&finished.result), body);
     let value = cache_status(&finished.cache, caller.is_authenticated());
-    let answer = answer.with_header("cache-status", &value);
-    let answer = match finished.cache.age() {
-        Some(seconds) => answer.with_header("age", &seconds.to_string()),
-        None => answer,
-    };
-    let mut timings = String::new();
+    answer.add_header("cache-status", &value);
+    if let Some(seconds) = finished.cache.age() {
+        answer.add_header("age", &seconds.to_string());
+    }
+    let mut timings = String::with_capacity(64);
     for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
         let Some(ms) = ms else { continue };
         if !timings.is_empty() {
@@ -412,7 +452,10 @@ fn node_answer(
         timings.push_str(";dur=");
         timings.push_str(&ms.to_string());
     }
-    if timings.is_empty() { answer } else { answer.with_header("server-timing", &timings) }
+    if !timings.is_empty() {
+        answer.add_header("server-timing", &timings);
+    }
+    answer
 }
 
 fn workflow_answer(
@@ -424,6 +467,7 @@ fn workflow_answer(
     let error = (finished.failed.first())
         .and_then(|&place| finished.nodes.get(place)?.finished.result.as_ref().err());
     let body = WorkflowResult { run_id, input, finished: Ok(finished), trace }.to_json();
-    Answer::json(error.map_or(200, result::status_of), body)
-        .with_header("cache-status", &flow_status(finished))
+    let mut answer = Answer::json(error.map_or(200, result::status_of), body);
+    answer.add_header("cache-status", &flow_status(finished));
+    answer
 }

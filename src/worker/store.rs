@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, ObjectNamespace};
 
@@ -46,9 +48,9 @@ impl Redis for Store {
     ) -> Result<Vec<Reply>, RedisError> {
         match self {
             Self::Rest(rest) => rest.execute(commands, deadline).await,
-            Self::Resp(resp) => resp.execute(commands, deadline).await,
-            // In a box, so that what waits for one of the others is not as large as this.
-            Self::Embedded(embedded) => Box::pin(embedded.execute(commands, deadline)).await,
+            // In boxes, so that what waits for another is not as large.
+            Self::Resp(resp) => resp.execute(commands, deadline).boxed_local().await,
+            Self::Embedded(embedded) => embedded.execute(commands, deadline).boxed_local().await,
         }
     }
 }

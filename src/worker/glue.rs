@@ -26,6 +26,10 @@ extern "C" {
     /// A line in the log.
     #[wasm_bindgen(js_namespace = console)]
     pub(super) fn log(line: &str);
+
+    /// Fills it with random bytes, of which there may be 65,536.
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    pub(super) fn fill_random(bytes: &mut [u8]);
 }
 
 #[wasm_bindgen(module = "/src/worker/glue.js")]

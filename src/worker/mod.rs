@@ -6,6 +6,7 @@
 //! | `routes` | which request does what |
 //! | `requests` | running what is under way |
 //! | `runs` | runs of nodes and workflows |
+//! | `run_ids` | their ids |
 //! | `response` | responses, problems among them |
 //! | `call` | waiting for JavaScript |
 //! | `fetch` | HTTP over Workers' fetch, with deadlines and size limits |
@@ -24,6 +25,7 @@ mod providers;
 mod requests;
 mod response;
 mod routes;
+mod run_ids;
 mod runs;
 mod settings;
 mod socket;

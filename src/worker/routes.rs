@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
 use super::call::call;
 use super::fetch;
 use super::glue;
 use super::response::Answer;
+use super::run_ids;
 use super::runs::{self, Runnable};
 use super::settings::{self, App};
 use super::timer::JsTimer;
@@ -65,8 +67,6 @@ struct Head<'h> {
     path: &'h str,
     /// The API key.
     key: Option<&'h str>,
-    /// A UUID, in case that it becomes a run.
-    run_id: &'h str,
 }
 
 impl<'h> Head<'h> {
@@ -81,7 +81,7 @@ impl<'h> Head<'h> {
         let (method, (url_origin, path)) = (line(), split_url(line()));
         let (key, authorization) = (line(), line());
         let key = if key.is_empty() { bearer(authorization) } else { Some(key) };
-        Self { method, url_origin, path, key, run_id: line() }
+        Self { method, url_origin, path, key }
     }
 }
 
@@ -157,7 +157,9 @@ async fn route(
     let Ok(body) = String::from_utf8(body) else {
         return Err(Problem::new(Code::InvalidJson, "the body is not UTF-8"));
     };
-    runs::run(&app, caller, runnable, head.run_id, &body, event).await
+    let mut buffer = Uuid::encode_buffer();
+    let run_id = run_ids::next().hyphenated().encode_lower(&mut buffer);
+    runs::run(&app, caller, runnable, run_id, &body, event).await
 }
 
 /// What is asked for; or the answer, when there is no such thing.

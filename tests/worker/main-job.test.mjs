@@ -35,6 +35,15 @@ overAllStores("a node that is run twice", {}, (world) => {
     assert.notEqual(second.json.run_id, first.json.run_id);
   });
 
+  // More than the random bytes last for that are asked for at a time.
+  test("has another id each time", async () => {
+    const text = uniqueText();
+    const ids = new Set();
+    for (let run = 0; run < 150; run += 1) ids.add((await world.run(cached(text))).json.run_id);
+    assert.equal(ids.size, 150);
+    for (const id of ids) assert.match(id, UUID);
+  });
+
   test("answers with a RunnableResult and nothing else", async () => {
     const text = uniqueText();
     const { json, headers } = await world.run(cached(text));

@@ -11,6 +11,8 @@ mod tier;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 pub use self::breaker::{Breaker, Change, State};
 pub use self::health::{Health, Ping};
 pub use self::lease::{Claim, Failure, FlightKeys, LEASE, Lease, RENEWAL, Seen};
@@ -299,14 +301,26 @@ impl<R: Redis> Cache<R> {
             return Lookup::Miss(Some(MissReason::CircuitOpen));
         };
         self.tell(permit.change, None);
-        // Nobody but memory asks.
+        // Only memory has to know.
         let since = self.memory.as_ref().map_or(0, |_| clock::now_ms());
-        let commands = [Command::get(key), Command::PTtl(key.into())];
-        let commands = match self.needs_lifetime(scheme) {
-            true => commands.as_slice(),
-            false => std::slice::from_ref(&commands[0]),
+        let deadline = self.deadlines.lookup;
+        let answered = match scheme {
+            // Base64 is stored.
+            Scheme::Dynamiq if self.memory.is_none() => {
+                match self.redis.get_ascii(key, deadline).await {
+                    Ok(reply) => usable(reply).map(|reply| (reply, None)),
+                    Err(error) => Err(MissReason::from(&error)),
+                }
+            }
+            Scheme::Dynamiq => {
+                let commands = [Command::get(key), Command::PTtl(key.into())];
+                self.ask_for_first(&commands, deadline).boxed_local().await
+            }
+            Scheme::Canonical => {
+                self.ask_for_first(&[Command::get(key)], deadline).boxed_local().await
+            }
         };
-        let found = match self.ask_for_first(commands, self.deadlines.lookup).await {
+        let found = match answered {
             Ok((Reply::Text(stored), lifetime)) => {
                 let found = found(&stored, scheme);
                 if let Lookup::Hit(stored) = &found {
@@ -350,15 +364,7 @@ impl<R: Redis> Cache<R> {
     ) -> Result<(Reply, Option<Reply>), MissReason> {
         let replies = self.redis.execute(commands, deadline).await;
         let mut replies = replies.map_err(|error| MissReason::from(&error))?.into_iter();
-        let first = match replies.next() {
-            Some(Reply::Error(error)) if error.starts_with("WRONGTYPE") => {
-                Err(MissReason::WrongType)
-            }
-            Some(Reply::Error(error)) if is_about_rate(&error) => Err(MissReason::Busy),
-            Some(Reply::Error(_)) => Err(MissReason::RedisError),
-            Some(reply) => Ok(reply),
-            None => Err(MissReason::BadReply),
-        };
+        let first = replies.next().ok_or(MissReason::BadReply).and_then(usable);
         first.map(|first| (first, replies.next()))
     }
 
@@ -407,6 +413,16 @@ impl<R: Redis> Cache<R> {
             Err(RedisError::Status(429)) => WriteOutcome::Busy,
             Err(_) => WriteOutcome::Refused,
         }
+    }
+}
+
+/// A reply that is not an error.
+fn usable(reply: Reply) -> Result<Reply, MissReason> {
+    match reply {
+        Reply::Error(error) if error.starts_with("WRONGTYPE") => Err(MissReason::WrongType),
+        Reply::Error(error) if is_about_rate(&error) => Err(MissReason::Busy),
+        Reply::Error(_) => Err(MissReason::RedisError),
+        reply => Ok(reply),
     }
 }
 

@@ -21,11 +21,6 @@ impl<R> Cache<R> {
         self.memory.as_ref()?.get(key, clock::now_ms())
     }
 
-    /// Whether a lookup has to ask how long the entry lives: values under `dynamiq` keys do not say.
-    pub(super) fn needs_lifetime(&self, scheme: Scheme) -> bool {
-        self.memory.is_some() && scheme == Scheme::Dynamiq
-    }
-
     /// Keeps in memory what Redis was asked for at `since` and gave, with its reply to `PTTL`.
     pub(super) fn remember_read(
         &self,

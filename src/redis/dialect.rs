@@ -56,6 +56,13 @@ pub fn write_request(commands: &[Command<'_>]) -> String {
     out
 }
 
+/// The body of a request for one `GET`.
+pub fn write_get(key: &str) -> String {
+    let mut out = String::with_capacity(256);
+    write_array(&mut out, &["GET", key], |out, arg| write_string(out, arg));
+    out
+}
+
 fn write_command(out: &mut String, command: &Command<'_>) {
     write_array(out, &command.args(), |out, arg| write_string(out, arg));
 }
@@ -87,6 +94,11 @@ pub fn read_replies(body: &str, count: usize, encoding: Encoding) -> Option<Vec<
         },
         _ => None,
     }
+}
+
+/// The reply in the body of an answer to one command. None when it is something else, or not encoded so.
+pub fn read_single(body: &str, encoding: Encoding) -> Option<Reply> {
+    read_reply(Document::parse(body, Dialect::STRICT).ok()?.root(), encoding)
 }
 
 fn read_reply(value: Value<'_>, encoding: Encoding) -> Option<Reply> {

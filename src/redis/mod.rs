@@ -48,6 +48,13 @@ pub trait Redis {
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError>;
 
+    /// The reply to a `GET` of what is ASCII or of no use. Of anything else it may not be exact, but it
+    /// is never taken for ASCII.
+    async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
+        let replies = self.execute(&[Command::get(key)], deadline).await?;
+        replies.into_iter().next().ok_or(RedisError::BadReply)
+    }
+
     /// Whether [`Command::Await`] is known, so that who waits for another is woken.
     fn wakes(&self) -> bool {
         false

@@ -1,10 +1,13 @@
 //! Redis over HTTP: a client for Upstash's REST dialect.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::dialect::{ENCODING_HEADER, Encoding, read_replies, write_request};
+use super::dialect::{
+    ENCODING_HEADER, Encoding, read_replies, read_single, write_get, write_request,
+};
 use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
-use crate::http::{Headers, HttpClient, HttpError, Request, Secret};
+use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
 
 /// A Redis behind Upstash's REST dialect.
 #[derive(Debug)]
@@ -12,13 +15,19 @@ pub struct Rest<H> {
     http: H,
     command_url: String,
     pipeline_url: String,
+    /// Those of a request that asks for that encoding.
     headers: Headers,
     encoding: Encoding,
+    /// Those of a request that asks for none.
+    plain_headers: Headers,
+    /// How values are asked for that are ASCII or of no use.
+    ascii_encoding: Cell<Encoding>,
 }
 
 impl<H: HttpClient> Rest<H> {
     /// A client for the Redis at `url`, which is asked for Base64: what is not UTF-8 in a value is then
-    /// neither replaced nor an error of the server.
+    /// neither replaced nor an error of the server. What is ASCII needs no such thing, and takes a
+    /// twentieth less time without.
     pub fn new(http: H, url: &str, token: &Secret) -> Self {
         let headers = Headers::json().with_bearer(token);
         Self::with(http, url, headers, Encoding::Base64)
@@ -29,11 +38,11 @@ impl<H: HttpClient> Rest<H> {
         Self::with(http, url, Headers::json(), Encoding::Plain)
     }
 
-    fn with(http: H, url: &str, headers: Headers, encoding: Encoding) -> Self {
+    fn with(http: H, url: &str, plain_headers: Headers, encoding: Encoding) -> Self {
         let base = url.trim_end_matches('/');
         let headers = match encoding.to_header() {
-            Some(value) => headers.with(ENCODING_HEADER, value),
-            None => headers,
+            Some(value) => plain_headers.clone().with(ENCODING_HEADER, value),
+            None => plain_headers.clone(),
         };
         Self {
             http,
@@ -41,8 +50,42 @@ impl<H: HttpClient> Rest<H> {
             pipeline_url: format!("{base}/pipeline"),
             headers,
             encoding,
+            plain_headers,
+            ascii_encoding: Cell::new(Encoding::Plain),
         }
     }
+
+    async fn send(
+        &self,
+        url: &str,
+        headers: &Headers,
+        body: &str,
+        deadline: Duration,
+    ) -> Result<Response, RedisError> {
+        let request = Request {
+            method: "POST",
+            url,
+            headers,
+            body: Some(body),
+            deadline: Some(deadline),
+            max_response_bytes: MAX_REPLY_BYTES,
+            wanted: &[],
+            // The server does the same to what it does not encode.
+            is_lossy: true,
+        };
+        Ok(self.http.send(request).await?)
+    }
+}
+
+/// The body of an answer that holds replies.
+fn body_of(response: &Response) -> Result<&str, RedisError> {
+    match response.status {
+        401 | 403 => return Err(RedisError::Unauthorized),
+        // A single command that Redis refuses is a 400 with its error.
+        200 | 400 => {}
+        status => return Err(RedisError::Status(status)),
+    }
+    std::str::from_utf8(&response.body).map_err(|_| RedisError::BadReply)
 }
 
 impl<H: HttpClient> Redis for Rest<H> {
@@ -51,27 +94,31 @@ impl<H: HttpClient> Redis for Rest<H> {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
-        let single = commands.len() == 1;
-        let request = Request {
-            method: "POST",
-            url: if single { &self.command_url } else { &self.pipeline_url },
-            headers: &self.headers,
-            body: Some(&write_request(commands)),
-            deadline: Some(deadline),
-            max_response_bytes: MAX_REPLY_BYTES,
-            wanted: &[],
-            // The server does the same to what it does not encode.
-            is_lossy: true,
-        };
-        let response = self.http.send(request).await?;
-        match response.status {
-            401 | 403 => return Err(RedisError::Unauthorized),
-            // A single command that Redis refuses is a 400 with its error.
-            200 | 400 => {}
-            status => return Err(RedisError::Status(status)),
-        }
-        let body = std::str::from_utf8(&response.body).map_err(|_| RedisError::BadReply)?;
+        let url = if commands.len() == 1 { &self.command_url } else { &self.pipeline_url };
+        let response = self.send(url, &self.headers, &write_request(commands), deadline).await?;
+        let body = body_of(&response)?;
         read_replies(body, commands.len(), self.encoding).ok_or(RedisError::BadReply)
+    }
+
+    async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
+        let encoding = self.ascii_encoding.get();
+        let headers = match encoding {
+            Encoding::Plain => &self.plain_headers,
+            Encoding::Base64 => &self.headers,
+        };
+        let response = self.send(&self.command_url, headers, &write_get(key), deadline).await?;
+        if response.status == 500 {
+            // serverless-redis-http fails so on what is not UTF-8. Of the next it shall say what it is.
+            self.ascii_encoding.set(self.encoding);
+        }
+        let reply = read_single(body_of(&response)?, encoding).ok_or(RedisError::BadReply)?;
+        Ok(match reply {
+            // Upstash has replaced what is not UTF-8.
+            Reply::Text(text) if !text.is_ascii() && text.contains('\u{fffd}') => {
+                Reply::Bytes(text.into_bytes())
+            }
+            reply => reply,
+        })
     }
 }
 
@@ -142,6 +189,42 @@ mod tests {
         assert_eq!(get(Ok((400, "<html>"))), Err(RedisError::BadReply));
         assert_eq!(get(Ok((200, r#"{"result":"v"#))), Err(RedisError::BadReply));
         assert_eq!(get(Err(HttpError::Unreachable)), Err(RedisError::Unreachable));
+    }
+
+    /// Answers in turn, and notes whether it was asked for Base64.
+    struct Scripted {
+        answers: RefCell<Vec<(u16, &'static str)>>,
+        encoded: RefCell<Vec<bool>>,
+    }
+
+    impl HttpClient for Scripted {
+        async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+            self.encoded.borrow_mut().push(request.headers.as_lines().contains(ENCODING_HEADER));
+            let (status, body) = self.answers.borrow_mut().remove(0);
+            Ok(Response { status, body: body.into(), headers: Vec::new() })
+        }
+    }
+
+    #[test]
+    fn ascii_is_asked_for_in_plain_until_the_server_fails() {
+        let text = |text: &str| Ok(Reply::Text(text.to_owned()));
+        let script = [
+            (200, r#"{"result":"djE="}"#, false, text("djE=")),
+            (200, r#"{"result":"\u00fc"}"#, false, text("ü")),
+            (200, r#"{"result":"a\ufffd"}"#, false, Ok(Reply::Bytes("a\u{fffd}".into()))),
+            (503, "", false, Err(RedisError::Status(503))),
+            (500, "", false, Err(RedisError::Status(500))),
+            (200, r#"{"result":"/w=="}"#, true, Ok(Reply::Bytes(vec![255]))),
+            (200, r#"{"result":"djE="}"#, true, text("v1")),
+        ];
+        let answers = script.iter().map(|(status, body, ..)| (*status, *body)).collect();
+        let http = Scripted { answers: RefCell::new(answers), encoded: RefCell::default() };
+        let rest = Rest::new(&http, "https://redis.example", &Secret::new("token"));
+        for (_, body, is_encoded, expected) in script {
+            let reply = block_on(rest.get_ascii("k", Duration::from_millis(5)));
+            assert_eq!(reply, expected, "{body}");
+            assert_eq!(http.encoded.borrow().last(), Some(&is_encoded), "{body}");
+        }
     }
 
     #[test]

@@ -17,9 +17,13 @@ pub(super) struct Fetch {
     /// Whether what took too long is always ended at once, and not left to itself for a while where
     /// that is cheaper.
     hangs_up: bool,
-    /// The latest: most requests are lookups, which differ in nothing but their bodies.
-    target: RefCell<Option<Target>>,
+    /// The latest, the last of them first: most requests differ from an earlier one in nothing but
+    /// their bodies.
+    targets: RefCell<Vec<Target>>,
 }
+
+/// How many targets are kept: of lookups, of writes, and a few more.
+const TARGETS: usize = 4;
 
 /// What requests may have in common.
 #[derive(Debug)]
@@ -44,25 +48,23 @@ impl Fetch {
 
     /// To whatever has a method `fetch`.
     pub fn bound(fetcher: impl Into<JsValue>) -> Self {
-        Self { to: fetcher.into(), hangs_up: false, target: RefCell::default() }
+        Self { to: fetcher.into(), hangs_up: false, targets: RefCell::default() }
     }
 
     fn prepare(&self, method: &str, url: &str, headers: &Headers) -> JsValue {
-        let mut target = self.target.borrow_mut();
-        let same = target.as_ref().filter(|target| {
+        let mut targets = self.targets.borrow_mut();
+        let same = |target: &Target| {
             target.method == method && target.url == url && target.headers == *headers
-        });
-        if let Some(same) = same {
-            return same.prepared.clone();
+        };
+        if let Some(place) = targets.iter().position(same) {
+            targets.swap(0, place);
+        } else {
+            let prepared = glue::prepare(&self.to, method, url, headers.as_lines());
+            let (method, url) = (method.to_owned(), url.to_owned());
+            targets.truncate(TARGETS - 1);
+            targets.insert(0, Target { method, url, headers: headers.clone(), prepared });
         }
-        let prepared = glue::prepare(&self.to, method, url, headers.as_lines());
-        *target = Some(Target {
-            method: method.to_owned(),
-            url: url.to_owned(),
-            headers: headers.clone(),
-            prepared: prepared.clone(),
-        });
-        prepared
+        targets.first().map_or(JsValue::UNDEFINED, |target| target.prepared.clone())
     }
 }
 

@@ -41,6 +41,15 @@ impl Redis for Store {
         }
     }
 
+    async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
+        match self {
+            Self::Rest(rest) => rest.get_ascii(key, deadline).await,
+            // In boxes, so that what waits for another is not as large.
+            Self::Resp(resp) => resp.get_ascii(key, deadline).boxed_local().await,
+            Self::Embedded(embedded) => embedded.get_ascii(key, deadline).boxed_local().await,
+        }
+    }
+
     async fn execute(
         &self,
         commands: &[Command<'_>],
@@ -48,7 +57,6 @@ impl Redis for Store {
     ) -> Result<Vec<Reply>, RedisError> {
         match self {
             Self::Rest(rest) => rest.execute(commands, deadline).await,
-            // In boxes, so that what waits for another is not as large.
             Self::Resp(resp) => resp.execute(commands, deadline).boxed_local().await,
             Self::Embedded(embedded) => embedded.execute(commands, deadline).boxed_local().await,
         }

@@ -99,6 +99,7 @@ macro_rules! keeps_the_contract {
             scan::what_is_deleted_or_expired_is_not_found
             scan::patterns_are_those_of_redis
             values::every_text_comes_back
+            values::ascii_is_read_exactly_and_nothing_else_passes_for_it
             values::every_text_is_a_key
             values::a_megabyte_comes_back
             $($($theme::$clause)*)?

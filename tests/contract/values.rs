@@ -62,12 +62,29 @@ pub fn a_megabyte_comes_back<S: Subject>(subject: &S) {
     assert_eq!(ask(subject, Command::get(&key)), text(&value));
 }
 
+pub fn ascii_is_read_exactly_and_nothing_else_passes_for_it<S: Subject>(subject: &S) {
+    let get = |key: &str| block_on(subject.client().get_ascii(key, PATIENCE)).unwrap();
+    let key = fresh("ascii");
+    assert_eq!(get(&key), Reply::Nil);
+    for value in ["", "OK", "T0s=", "eyJjb250ZW50IjogIngifQ==", "null", "\"\\/\r\n\u{1}\u{7f}"] {
+        assert_eq!(ask(subject, Command::store(&key, value, Some(60))), Reply::ok());
+        assert_eq!(get(&key), text(value));
+    }
+    for value in ["ü", "a\u{fffd}", "\u{ff21}\u{ff21}=="] {
+        assert_eq!(ask(subject, Command::store(&key, value, Some(60))), Reply::ok());
+        let found = get(&key);
+        assert!(!matches!(&found, Reply::Text(text) if text.is_ascii()), "{value}: {found:?}");
+    }
+}
+
 pub fn what_is_no_text_is_told_apart<S: ToRedis>(subject: &S) {
     let key = fresh("bytes");
     let bytes = [0xff, 0, 0xfe, b'"', 0xc3];
     subject.tell_redis(&[b"SET", key.as_bytes(), &bytes]);
     let found = Reply::Bytes(bytes.to_vec());
     assert_eq!(ask(subject, Command::get(&key)), found);
+    let as_ascii = block_on(subject.client().get_ascii(&key, PATIENCE));
+    assert!(matches!(as_ascii, Ok(Reply::Bytes(_))), "{as_ascii:?}");
     let both = Command::MGet(vec![key.as_str().into()]);
     assert_eq!(ask(subject, both), Reply::Array(vec![found.clone()]));
     let replies = ask_all(subject, &[Command::get(&key), Command::Ping(None)]);

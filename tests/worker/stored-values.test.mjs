@@ -49,6 +49,19 @@ overAllStores("a stored value that does not decode", {}, (world) => {
   }
 });
 
+for (const store of ["redis", "resp"]) {
+  withWorld("a key that holds bytes which are no text", { store }, (world) => {
+    test("is a miss that says not-utf8, and the next run hits", async () => {
+      const text = uniqueText();
+      await world.store.client.sendCommand(["SET", keyOf(text), Buffer.from([0x22, 0xff, 0xc3])]);
+      const first = await world.run(cached(text));
+      assert.equal(first.json.cache.reason, "not-utf8");
+      await world.settle();
+      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    });
+  });
+}
+
 withWorld("a key that holds something else than a string", { store: "redis" }, (world) => {
   test("is a miss that says wrong-type, and what lies there stays", async () => {
     const text = uniqueText();

@@ -10,7 +10,7 @@ use crate::node::CacheReport;
 /// The value for a run, such as `edgememo; fwd=miss; detail=store-scheduled`. The key is for
 /// callers who have shown who they are.
 pub fn cache_status(report: &CacheReport, with_key: bool) -> String {
-    let mut value = String::with_capacity(256);
+    let mut value = String::with_capacity(64 + report.key().map_or(0, str::len));
     value.push_str(match report {
         CacheReport::Hit { .. } | CacheReport::HitInMemory { .. } => "edgememo; hit",
         CacheReport::Collapsed { .. } | CacheReport::Miss { collapsed: Some(true), .. } => {

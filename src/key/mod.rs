@@ -144,7 +144,8 @@ pub fn cache_key(request: &KeyRequest<'_>) -> Result<String, KeyError> {
         })?,
     };
 
-    let mut key = String::with_capacity(256);
+    let names = namespace.map_or(0, str::len) + entity_id.len();
+    let mut key = String::with_capacity(names + "::".len() + 2 * 64 + "::v1".len());
     for part in namespace.into_iter().chain([entity_id]) {
         match scheme {
             Scheme::Dynamiq => key.push_str(part),

@@ -58,7 +58,7 @@ pub fn write_request(commands: &[Command<'_>]) -> String {
 
 /// The body of a request for one `GET`.
 pub fn write_get(key: &str) -> String {
-    let mut out = String::with_capacity(256);
+    let mut out = String::with_capacity(key.len() + 16);
     write_array(&mut out, &["GET", key], |out, arg| write_string(out, arg));
     out
 }

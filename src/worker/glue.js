@@ -337,45 +337,18 @@ export function originOf(event) {
   return event.request.headers.get("origin") ?? undefined;
 }
 
-/**
- * Answers an event with a response. `headers` holds a line for each, `name: value`. `body` is a view
- * into the memory of wasm, of which the response makes a copy.
- */
-export function respond(event, status, headers, body) {
-  event.resolve(new Response(body, { status, headers: headersOf(headers) }));
-}
-
-/** The headers of the latest response, as text, as its lines and as an object. */
-let latest = { lines: [] };
+/** The headers of the latest response. */
+let latest;
 
 /**
- * The headers of a response, which makes a copy of them. A dictionary would be read value by value, half
- * of what a response takes; and most differ from the latest in a value or two.
+ * Answers an event with a response. `headers` holds a name and a value in turn, a line each: of all
+ * headers, or of those that are not as in the latest response, most of which differ in a value or two.
+ * The response makes a copy of them; a dictionary would be read value by value, half of what a response
+ * takes. `body` is a view into the memory of wasm, of which a copy is made too.
  */
-function headersOf(text) {
-  if (text === latest.text) return latest.headers;
-  const lines = text.split("\n");
-  const earlier = latest;
-  // Should a value be refused, nothing is left of what was half changed.
-  latest = { lines: [] };
-  const headers = changed(earlier, lines) ?? new Headers(lines.map(parts));
-  latest = { text, lines, headers };
-  return headers;
-}
-
-/** Those headers with the values of these lines; undefined when the names are not the same. */
-function changed({ headers, lines }, to) {
-  if (lines.length !== to.length) return undefined;
-  for (let at = 0; at < to.length; at += 1) {
-    if (to[at] === lines[at]) continue;
-    const [name, value] = parts(to[at]);
-    if (parts(lines[at])[0] !== name) return undefined;
-    headers.set(name, value);
-  }
-  return headers;
-}
-
-function parts(line) {
-  const colon = line.indexOf(":");
-  return [line.slice(0, colon), line.slice(colon + 2)];
+export function respond(event, status, areAll, headers, body) {
+  const changes = headers === "" ? [] : pairs(headers.split("\n"));
+  if (areAll) latest = new Headers(changes);
+  else for (const [name, value] of changes) latest.set(name, value);
+  event.resolve(new Response(body, { status, headers: latest }));
 }

@@ -106,6 +106,13 @@ extern "C" {
     #[wasm_bindgen(js_name = originOf)]
     pub(super) fn origin_of(event: &Event) -> Option<String>;
 
-    /// `headers`: a name and a value in turn, a line each. `body` is UTF-8.
-    pub(super) fn respond(event: &Event, status: u16, headers: &str, body: Option<&[u8]>);
+    /// `headers`: a name and a value in turn, a line each; all of them, or those that are not as in the
+    /// latest response. `body` is UTF-8.
+    pub(super) fn respond(
+        event: &Event,
+        status: u16,
+        are_all: bool,
+        headers: &str,
+        body: Option<&[u8]>,
+    );
 }

@@ -174,7 +174,7 @@ fn find_route<'h>(head: &Head<'h>) -> Result<Route<'h>, Answer> {
         let allow = route.allow().join(", ");
         let problem = Problem::new(Code::MethodNotAllowed, format!("use {allow}"));
         let mut answer = Answer::from(problem);
-        answer.add_header("allow", &allow);
+        answer.add_header("allow", allow);
         return Err(answer);
     }
     Ok(route)

@@ -438,9 +438,9 @@ fn node_answer(
     let body = RunnableResult { run_id, input, finished, trace }.to_json();
     let mut answer = Answer::json(result::status(&finished.result), body);
     let value = cache_status(&finished.cache, caller.is_authenticated());
-    answer.add_header("cache-status", &value);
+    answer.add_header("cache-status", value);
     if let Some(seconds) = finished.cache.age() {
-        answer.add_header("age", &seconds.to_string());
+        answer.add_header("age", seconds.to_string());
     }
     let mut timings = String::with_capacity(64);
     for (name, ms) in [("cache", finished.lookup_ms), ("execute", finished.execute_ms)] {
@@ -453,7 +453,7 @@ fn node_answer(
         timings.push_str(&ms.to_string());
     }
     if !timings.is_empty() {
-        answer.add_header("server-timing", &timings);
+        answer.add_header("server-timing", timings);
     }
     answer
 }
@@ -468,6 +468,6 @@ fn workflow_answer(
         .and_then(|&place| finished.nodes.get(place)?.finished.result.as_ref().err());
     let body = WorkflowResult { run_id, input, finished: Ok(finished), trace }.to_json();
     let mut answer = Answer::json(error.map_or(200, result::status_of), body);
-    answer.add_header("cache-status", &flow_status(finished));
+    answer.add_header("cache-status", flow_status(finished));
     answer
 }

@@ -16,6 +16,9 @@ export const faults = {
   /** The answer of a proxy that stands in front of a broken server. */
   htmlError: (response) =>
     reply(response, 500, "<html><body>Internal Server Error</body></html>", "text/html"),
+  /** What serverless-redis-http does with bytes that are no text, unless it is asked for Base64. */
+  noTextInPlain: (response, execute) =>
+    response.req.headers["upstash-encoding"] === "base64" ? execute() : reply(response, 500, ""),
   tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
   commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
   /** What Upstash says to a read-only token that writes. */

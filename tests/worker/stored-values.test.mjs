@@ -1,6 +1,7 @@
 /** Whatever lies at a key: rubbish is a miss with a name and is replaced, any output is a hit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { faults } from "../support/upstash-front.mjs";
 import { base64, cached, keyOf, overAllStores, uniqueText, withWorld } from "../support/world.mjs";
 
 overAllStores("a stored value that does not decode", {}, (world) => {
@@ -61,6 +62,19 @@ for (const store of ["redis", "resp"]) {
     });
   });
 }
+
+withWorld("bytes that are no text, in a Redis that fails on them", { store: "redis" }, (world) => {
+  test("are a failed lookup once, and then misses that say not-utf8", async () => {
+    world.store.front.fail(faults.noTextInPlain, { only: "GET" });
+    for (const reason of ["redis-error", "not-utf8", "not-utf8"]) {
+      const text = uniqueText();
+      await world.store.client.sendCommand(["SET", keyOf(text), Buffer.from([0xff])]);
+      assert.equal((await world.run(cached(text))).json.cache.reason, reason);
+      await world.settle();
+      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    }
+  });
+});
 
 withWorld("a key that holds something else than a string", { store: "redis" }, (world) => {
   test("is a miss that says wrong-type, and what lies there stays", async () => {

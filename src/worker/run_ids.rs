@@ -6,7 +6,7 @@ use uuid::{Builder, Uuid};
 
 use super::glue;
 
-/// For how many ids JavaScript is asked at a time: asking takes longer than making a dozen.
+/// For how many ids JavaScript is asked at a time: asking takes longer than making one.
 const IDS: usize = 64;
 
 thread_local! {

@@ -110,11 +110,11 @@ pub(super) async fn run(
         Context { cache: &app.cache, callbacks, timer: &JsTimer, slots: &slots, lead: Some(&lead) };
     let given =
         Run { kwargs: request.kwargs, cache: request.cache.as_ref(), ..Run::new(request.input) };
-    // In boxes, here and below: it is large, and a hit of a node has no need of it.
     let (ran, workflow) = match runnable {
         Runnable::Node(place) => {
             (Ran::Node(place, run_node(&deployed(app, place)?, given, context).await), None)
         }
+        // In boxes, here and below: it is large, and a hit of a node has no need of it.
         Runnable::Workflow(workflow) => {
             run_workflow(app, workflow, given, context).boxed_local().await?
         }

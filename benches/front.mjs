@@ -26,7 +26,8 @@ const server = http.createServer((request, response) => {
       const result = await client.sendCommand(command.map(String));
       return { result: isEncoded && result !== "OK" ? encode(result) : result };
     };
-    const parsed = JSON.parse(body);
+    const inUrl = () => request.url.slice(1).split("/").map(decodeURIComponent);
+    const parsed = request.method === "GET" ? inUrl() : JSON.parse(body);
     const answer = request.url === "/pipeline" ? Promise.all(parsed.map(run)) : run(parsed);
     const reply = JSON.stringify(await answer);
     response.writeHead(200, {

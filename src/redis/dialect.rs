@@ -2,8 +2,9 @@
 //!
 //! `POST /` takes `["GET","key"]` and answers `{"result": …}` with status 200 or
 //! `{"error": "…"}` with 400; `POST /pipeline` takes an array of commands and answers an array of
-//! such objects, always with 200. Both sides are here: the client's for [`super::rest`], the
-//! server's for the embedded store.
+//! such objects, always with 200. `GET /get/key` is the first of these, with nothing to send but the
+//! URL; not every server has it. Both sides are here: the client's for [`super::rest`], the server's,
+//! which is asked with `POST` only, for the embedded store.
 //!
 //! `Upstash-Encoding: base64` asks for strings in Base64, which are then exact: in plain JSON what is not
 //! UTF-8 is replaced, or makes the server fail.
@@ -20,7 +21,8 @@ use crate::json::{Dialect, Document, Item, ParseError, Str, Value, write_string}
 
 /// The header that asks for strings in Base64.
 pub const ENCODING_HEADER: &str = "upstash-encoding";
-const BASE64: &str = "base64";
+/// Its value.
+pub const BASE64: &str = "base64";
 /// The status that Upstash leaves as it is. It cannot be taken for Base64, whose length is a multiple
 /// of four. serverless-redis-http encodes it too.
 const OK: &str = "OK";
@@ -39,11 +41,6 @@ impl Encoding {
     pub fn from_header(value: Option<&str>) -> Self {
         if value == Some(BASE64) { Self::Base64 } else { Self::Plain }
     }
-
-    /// The value of [`ENCODING_HEADER`] that asks for this; None when nothing has to.
-    pub fn to_header(self) -> Option<&'static str> {
-        (self == Self::Base64).then_some(BASE64)
-    }
 }
 
 /// The body of a request: one command by itself, several as a pipeline.
@@ -56,12 +53,19 @@ pub fn write_request(commands: &[Command<'_>]) -> String {
     out
 }
 
-/// The body of a request for one `GET`.
-pub fn write_get(key: &str) -> String {
-    let mut out = String::with_capacity(key.len() + 16);
-    write_array(&mut out, &["GET", key], |out, arg| write_string(out, arg));
-    out
+/// The URL of a `GET` at the server of that URL, which has no slash at its end. None for a key that is
+/// better sent in a body: nothing says how a server takes an encoded slash apart, or how long a URL may be.
+pub fn url_of_get(server: &str, key: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    // `.` and `..` are steps in a path.
+    let is_segment = (1..=MAX_KEY_IN_URL).contains(&key.len()) && !key.starts_with('.');
+    // The colon as `encodeURIComponent` has it, which is how most clients send such keys.
+    (is_segment && key.bytes().all(is_plain))
+        .then(|| [server, "/get/", &key.replace(':', "%3A")].concat())
 }
+
+/// Longest key that is sent in a URL, in bytes.
+const MAX_KEY_IN_URL: usize = 1024;
 
 fn write_command(out: &mut String, command: &Command<'_>) {
     write_array(out, &command.args(), |out, arg| write_string(out, arg));
@@ -220,6 +224,23 @@ mod tests {
             write_request(&[Command::store("k", "v", Some(9)), Command::get("k")]),
             r#"[["SETEX","k","9","v"],["GET","k"]]"#
         );
+    }
+
+    #[test]
+    fn a_key_that_is_one_plain_segment_goes_in_the_url() {
+        let url = |key: &str| url_of_get("https://redis.example/base", key);
+        for (key, segment) in [
+            ("my-app:node_1:0af5~", "my-app%3Anode_1%3A0af5~"),
+            (":a::", "%3Aa%3A%3A"),
+            ("a..b", "a..b"),
+        ] {
+            assert_eq!(url(key).unwrap(), format!("https://redis.example/base/get/{segment}"));
+        }
+        assert!(url(&"k".repeat(1024)).is_some());
+        let long = "k".repeat(1025);
+        for key in ["", ".", "..", ".a", "a/b", "a b", "a%3Ab", "a?b", "a#b", "ü", "a\n", &long] {
+            assert_eq!(url(key), None, "{key}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::dialect::{
-    ENCODING_HEADER, Encoding, read_replies, read_single, write_get, write_request,
+    BASE64, ENCODING_HEADER, Encoding, read_replies, read_single, url_of_get, write_request,
 };
 use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
 use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
@@ -13,60 +15,61 @@ use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
 #[derive(Debug)]
 pub struct Rest<H> {
     http: H,
-    command_url: String,
-    pipeline_url: String,
-    /// Those of a request that asks for that encoding.
+    /// Without a slash at its end.
+    server: String,
+    /// Those of a request with a body.
     headers: Headers,
     encoding: Encoding,
-    /// Those of a request that asks for none.
-    plain_headers: Headers,
-    /// How values are asked for that are ASCII or of no use.
-    ascii_encoding: Cell<Encoding>,
+    /// Those of a request that is all in its URL. It asks for no encoding.
+    url_headers: Headers,
+    /// Whether the server may know commands in URLs.
+    takes_urls: Cell<bool>,
 }
 
 impl<H: HttpClient> Rest<H> {
     /// A client for the Redis at `url`, which is asked for Base64: what is not UTF-8 in a value is then
-    /// neither replaced nor an error of the server. What is ASCII needs no such thing, and is read faster
-    /// without.
+    /// neither replaced nor an error of the server. What is ASCII needs no such thing, and is asked for in
+    /// a URL, which costs less.
     pub fn new(http: H, url: &str, token: &Secret) -> Self {
-        let headers = Headers::json().with_bearer(token);
-        Self::with(http, url, headers, Encoding::Base64)
-    }
-
-    /// A client for a store that asks for no token and holds nothing but UTF-8: the embedded one.
-    pub fn embedded(http: H, url: &str) -> Self {
-        Self::with(http, url, Headers::json(), Encoding::Plain)
-    }
-
-    fn with(http: H, url: &str, plain_headers: Headers, encoding: Encoding) -> Self {
-        let base = url.trim_end_matches('/');
-        let headers = match encoding.to_header() {
-            Some(value) => plain_headers.clone().with(ENCODING_HEADER, value),
-            None => plain_headers.clone(),
-        };
         Self {
             http,
-            command_url: format!("{base}/"),
-            pipeline_url: format!("{base}/pipeline"),
-            headers,
-            encoding,
-            plain_headers,
-            ascii_encoding: Cell::new(Encoding::Plain),
+            server: url.trim_end_matches('/').to_owned(),
+            headers: Headers::json().with_bearer(token).with(ENCODING_HEADER, BASE64),
+            encoding: Encoding::Base64,
+            url_headers: Headers::default().with_bearer(token),
+            takes_urls: Cell::new(true),
         }
     }
 
+    /// A client for a store that asks for no token, holds nothing but UTF-8 and takes commands in bodies
+    /// only: the embedded one.
+    pub fn embedded(http: H, url: &str) -> Self {
+        Self {
+            http,
+            server: url.trim_end_matches('/').to_owned(),
+            headers: Headers::json(),
+            encoding: Encoding::Plain,
+            url_headers: Headers::default(),
+            takes_urls: Cell::new(false),
+        }
+    }
+
+    /// Sends a request, with what it has to say in its body or in its URL.
     async fn send(
         &self,
         url: &str,
-        headers: &Headers,
-        body: &str,
+        body: Option<&str>,
         deadline: Duration,
     ) -> Result<Response, RedisError> {
+        let (method, headers) = match body {
+            Some(_) => ("POST", &self.headers),
+            None => ("GET", &self.url_headers),
+        };
         let request = Request {
-            method: "POST",
+            method,
             url,
             headers,
-            body: Some(body),
+            body,
             deadline: Some(deadline),
             max_response_bytes: MAX_REPLY_BYTES,
             wanted: &[],
@@ -74,6 +77,34 @@ impl<H: HttpClient> Rest<H> {
             is_lossy: true,
         };
         Ok(self.http.send(request).await?)
+    }
+
+    /// The reply to a `GET` in a URL. None when the key cannot stand there, or the server does not know of
+    /// such requests.
+    async fn get_by_url(&self, key: &str, deadline: Duration) -> Result<Option<Reply>, RedisError> {
+        if !self.takes_urls.get() {
+            return Ok(None);
+        }
+        let Some(url) = url_of_get(&self.server, key) else { return Ok(None) };
+        let response = self.send(&url, None, deadline).await?;
+        if matches!(response.status, 404 | 405) {
+            self.takes_urls.set(false);
+            return Ok(None);
+        }
+        let reply = read_single(body_of(&response)?, Encoding::Plain);
+        Ok(Some(match reply.ok_or(RedisError::BadReply)? {
+            // Upstash has replaced what is not UTF-8.
+            Reply::Text(text) if !text.is_ascii() && text.contains('\u{fffd}') => {
+                Reply::Bytes(text.into_bytes())
+            }
+            reply => reply,
+        }))
+    }
+
+    /// The reply to a `GET` in a body.
+    async fn get_by_body(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
+        let replies = self.execute(&[Command::get(key)], deadline).await?;
+        replies.into_iter().next().ok_or(RedisError::BadReply)
     }
 }
 
@@ -94,31 +125,19 @@ impl<H: HttpClient> Redis for Rest<H> {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
-        let url = if commands.len() == 1 { &self.command_url } else { &self.pipeline_url };
-        let response = self.send(url, &self.headers, &write_request(commands), deadline).await?;
+        let path = if commands.len() == 1 { "/" } else { "/pipeline" };
+        let url = [&*self.server, path].concat();
+        let response = self.send(&url, Some(&write_request(commands)), deadline).await?;
         let body = body_of(&response)?;
         read_replies(body, commands.len(), self.encoding).ok_or(RedisError::BadReply)
     }
 
     async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
-        let encoding = self.ascii_encoding.get();
-        let headers = match encoding {
-            Encoding::Plain => &self.plain_headers,
-            Encoding::Base64 => &self.headers,
-        };
-        let response = self.send(&self.command_url, headers, &write_get(key), deadline).await?;
-        if response.status == 500 {
-            // serverless-redis-http fails so on what is not UTF-8. Of the next it shall say what it is.
-            self.ascii_encoding.set(self.encoding);
+        match self.get_by_url(key, deadline).await? {
+            Some(reply) => Ok(reply),
+            // In a box, so that what most lookups wait for is not as large.
+            None => self.get_by_body(key, deadline).boxed_local().await,
         }
-        let reply = read_single(body_of(&response)?, encoding).ok_or(RedisError::BadReply)?;
-        Ok(match reply {
-            // Upstash has replaced what is not UTF-8.
-            Reply::Text(text) if !text.is_ascii() && text.contains('\u{fffd}') => {
-                Reply::Bytes(text.into_bytes())
-            }
-            reply => reply,
-        })
     }
 }
 
@@ -191,40 +210,105 @@ mod tests {
         assert_eq!(get(Err(HttpError::Unreachable)), Err(RedisError::Unreachable));
     }
 
-    /// Answers in turn, and notes whether it was asked for Base64.
+    /// Answers in turn, and notes what it was asked: the method, the URL, whether for Base64.
     struct Scripted {
         answers: RefCell<Vec<(u16, &'static str)>>,
-        encoded: RefCell<Vec<bool>>,
+        asked: RefCell<Vec<(String, bool)>>,
+    }
+
+    impl Scripted {
+        fn new(answers: &[(u16, &'static str)]) -> Self {
+            Self { answers: RefCell::new(answers.to_vec()), asked: RefCell::default() }
+        }
     }
 
     impl HttpClient for Scripted {
         async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
-            self.encoded.borrow_mut().push(request.headers.as_lines().contains(ENCODING_HEADER));
+            let Request { method, url, headers, body, .. } = request;
+            assert_eq!(body.is_some(), method == "POST");
+            let encoded = headers.as_lines().contains(ENCODING_HEADER);
+            self.asked.borrow_mut().push((format!("{method} {url}"), encoded));
             let (status, body) = self.answers.borrow_mut().remove(0);
             Ok(Response { status, body: body.into(), headers: Vec::new() })
         }
     }
 
+    /// What a client answers of keys, one after the other, and how it asked.
+    fn get_ascii(
+        client: fn(&Scripted) -> Rest<&Scripted>,
+        answers: &[(u16, &'static str)],
+        keys: &[&str],
+    ) -> (Vec<Result<Reply, RedisError>>, Vec<(String, bool)>) {
+        let http = Scripted::new(answers);
+        let rest = client(&http);
+        let get = |key: &&str| block_on(rest.get_ascii(key, Duration::from_millis(5)));
+        let replies = keys.iter().map(get).collect();
+        assert!(http.answers.borrow().is_empty(), "{keys:?}");
+        (replies, http.asked.take())
+    }
+
+    fn upstash(http: &Scripted) -> Rest<&Scripted> {
+        Rest::new(http, "https://redis.example/", &Secret::new("token"))
+    }
+
+    fn embedded(http: &Scripted) -> Rest<&Scripted> {
+        Rest::embedded(http, "https://redis.example")
+    }
+
+    fn asked(requests: &[(&str, bool)]) -> Vec<(String, bool)> {
+        requests.iter().map(|(request, encoded)| ((*request).to_owned(), *encoded)).collect()
+    }
+
+    const BY_URL: (&str, bool) = ("GET https://redis.example/get/n%3Ak", false);
+    const BY_BODY: (&str, bool) = ("POST https://redis.example/", true);
+
+    fn text(text: &str) -> Result<Reply, RedisError> {
+        Ok(Reply::Text(text.to_owned()))
+    }
+
     #[test]
-    fn ascii_is_asked_for_in_plain_until_the_server_fails() {
-        let text = |text: &str| Ok(Reply::Text(text.to_owned()));
-        let script = [
-            (200, r#"{"result":"djE="}"#, false, text("djE=")),
-            (200, r#"{"result":"\u00fc"}"#, false, text("ü")),
-            (200, r#"{"result":"a\ufffd"}"#, false, Ok(Reply::Bytes("a\u{fffd}".into()))),
-            (503, "", false, Err(RedisError::Status(503))),
-            (500, "", false, Err(RedisError::Status(500))),
-            (200, r#"{"result":"/w=="}"#, true, Ok(Reply::Bytes(vec![255]))),
-            (200, r#"{"result":"djE="}"#, true, text("v1")),
-        ];
-        let answers = script.iter().map(|(status, body, ..)| (*status, *body)).collect();
-        let http = Scripted { answers: RefCell::new(answers), encoded: RefCell::default() };
-        let rest = Rest::new(&http, "https://redis.example", &Secret::new("token"));
-        for (_, body, is_encoded, expected) in script {
-            let reply = block_on(rest.get_ascii("k", Duration::from_millis(5)));
-            assert_eq!(reply, expected, "{body}");
-            assert_eq!(http.encoded.borrow().last(), Some(&is_encoded), "{body}");
+    fn ascii_is_asked_for_in_a_url_and_in_plain() {
+        for (status, body, expected) in [
+            (200, r#"{"result":"djE="}"#, text("djE=")),
+            (200, r#"{"result":null}"#, Ok(Reply::Nil)),
+            (200, r#"{"result":"\u00fc"}"#, text("ü")),
+            (200, r#"{"result":"a\ufffd"}"#, Ok(Reply::Bytes("a\u{fffd}".into()))),
+            (400, r#"{"error":"WRONGTYPE x"}"#, Ok(Reply::Error("WRONGTYPE x".to_owned()))),
+            (401, "", Err(RedisError::Unauthorized)),
+            (429, "", Err(RedisError::Status(429))),
+            (500, "", Err(RedisError::Status(500))),
+            (200, "<html>", Err(RedisError::BadReply)),
+        ] {
+            let answers = [(status, body), (200, r#"{"result":null}"#)];
+            let (replies, requests) = get_ascii(upstash, &answers, &["n:k", "n:k"]);
+            assert_eq!(replies, [expected, Ok(Reply::Nil)], "{body}");
+            assert_eq!(requests, asked(&[BY_URL, BY_URL]), "{body}");
         }
+    }
+
+    #[test]
+    fn a_server_that_takes_no_commands_in_urls_is_asked_in_bodies_from_then_on() {
+        let (found, none) = ((200, r#"{"result":"djE="}"#), (200, r#"{"result":null}"#));
+        for status in [404, 405] {
+            let answers = [(status, "{}"), found, none];
+            let (replies, requests) = get_ascii(upstash, &answers, &["n:k", "n:k"]);
+            assert_eq!(replies, [text("v1"), Ok(Reply::Nil)]);
+            assert_eq!(requests, asked(&[BY_URL, BY_BODY, BY_BODY]));
+        }
+        let (replies, _) = get_ascii(upstash, &[(404, "{}"), (404, "{}")], &["n:k"]);
+        assert_eq!(replies, [Err(RedisError::Status(404))]);
+    }
+
+    #[test]
+    fn what_does_not_fit_a_url_goes_in_a_body() {
+        let answers = [(200, r#"{"result":"djE="}"#), (200, r#"{"result":"v1"}"#)];
+        let (replies, requests) = get_ascii(upstash, &answers, &["n/k", "n:k"]);
+        assert_eq!(replies, [text("v1"), text("v1")]);
+        assert_eq!(requests, asked(&[BY_BODY, BY_URL]));
+
+        let (replies, requests) = get_ascii(embedded, &[(200, r#"{"result":"v1"}"#)], &["n:k"]);
+        assert_eq!(replies, [text("v1")]);
+        assert_eq!(requests, asked(&[(BY_BODY.0, false)]));
     }
 
     #[test]

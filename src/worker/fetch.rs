@@ -18,7 +18,7 @@ pub(super) struct Fetch {
     /// that is cheaper.
     hangs_up: bool,
     /// The latest, the last of them first: most requests differ from an earlier one in nothing but
-    /// their bodies.
+    /// their URLs and bodies.
     targets: RefCell<Vec<Target>>,
 }
 
@@ -29,7 +29,6 @@ const TARGETS: usize = 4;
 #[derive(Debug)]
 struct Target {
     method: String,
-    url: String,
     headers: Headers,
     /// As JavaScript knows it.
     prepared: JsValue,
@@ -51,18 +50,16 @@ impl Fetch {
         Self { to: fetcher.into(), hangs_up: false, targets: RefCell::default() }
     }
 
-    fn prepare(&self, method: &str, url: &str, headers: &Headers) -> JsValue {
+    fn prepare(&self, method: &str, headers: &Headers) -> JsValue {
         let mut targets = self.targets.borrow_mut();
-        let same = |target: &Target| {
-            target.method == method && target.url == url && target.headers == *headers
-        };
+        let same = |target: &Target| target.method == method && target.headers == *headers;
         if let Some(place) = targets.iter().position(same) {
             targets.swap(0, place);
         } else {
-            let prepared = glue::prepare(&self.to, method, url, headers.as_lines());
-            let (method, url) = (method.to_owned(), url.to_owned());
+            let prepared = glue::prepare(&self.to, method, headers.as_lines());
+            let (method, headers) = (method.to_owned(), headers.clone());
             targets.truncate(TARGETS - 1);
-            targets.insert(0, Target { method, url, headers: headers.clone(), prepared });
+            targets.insert(0, Target { method, headers, prepared });
         }
         targets.first().map_or(JsValue::UNDEFINED, |target| target.prepared.clone())
     }
@@ -73,11 +70,12 @@ impl HttpClient for Fetch {
         let Request { method, url, headers, body, deadline, wanted, is_lossy, .. } = request;
         let limit = request.max_response_bytes;
         let deadline_ms = deadline.map(milliseconds);
-        let target = self.prepare(method, url, headers);
+        let target = self.prepare(method, headers);
         let names = (!wanted.is_empty()).then(|| wanted.join("\n"));
         let start = |done: &_, call| {
             glue::send(
                 &target,
+                url,
                 body.map(str::as_bytes),
                 deadline_ms,
                 self.hangs_up,

@@ -16,21 +16,21 @@ export function readBody(request, limit, done, call) {
  * What requests through `fetcher` (the global scope, a service or a Durable Object) have in common. The
  * first of them makes a `Headers` of the `lines`, a name and a value in turn, and fails when it cannot.
  */
-export function prepare(fetcher, method, url, lines) {
-  return { fetcher, method, url, lines, headers: undefined };
+export function prepare(fetcher, method, lines) {
+  return { fetcher, method, lines, headers: undefined };
 }
 
 /**
- * Sends a request to what was prepared. Answers with the status and the body (null when it is over the
+ * Sends a request, as prepared, to a URL. Answers with the status and the body (null when it is over the
  * limit, and text when it is small and may be lossy), or with 0 and the error's name when there is no
  * complete response within `deadline` milliseconds. Without a deadline it goes on until it is
  * cancelled. What `hangsUp` is ended at once by both. The values of the `wanted` headers, a line each,
  * are noted at the body. `body` is a view into the memory of wasm, which is sent at once.
  */
-export function send(target, body, deadline, hangsUp, limit, wanted, isLossy, done, call) {
+export function send(target, url, body, deadline, hangsUp, limit, wanted, isLossy, done, call) {
   if (!hangsUp && deadline <= HEARTBEAT_MS && !isCautious()) {
     const end = withTimer(done, call, deadline);
-    exchange(target, body, undefined, limit, wanted, isLossy, end);
+    exchange(target, url, body, undefined, limit, wanted, isLossy, end);
     return;
   }
   const controller = new AbortController();
@@ -38,7 +38,7 @@ export function send(target, body, deadline, hangsUp, limit, wanted, isLossy, do
   if (deadline !== undefined) signals.push(AbortSignal.timeout(deadline));
   const end = withHeartbeat(done, call, () => controller.abort());
   const signal = AbortSignal.any(signals);
-  exchange(target, body, signal, limit, wanted, isLossy, end);
+  exchange(target, url, body, signal, limit, wanted, isLossy, end);
 }
 
 const ignore = () => {};
@@ -250,8 +250,8 @@ function pairs(lines) {
 }
 
 /** Ends with the status and the body, or with 0 and the error's name. */
-async function exchange(target, body, signal, limit, wanted, isLossy, end) {
-  const { fetcher, method, url } = target;
+async function exchange(target, url, body, signal, limit, wanted, isLossy, end) {
+  const { fetcher, method } = target;
   let response;
   let read;
   try {

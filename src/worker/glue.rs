@@ -38,14 +38,15 @@ extern "C" {
     #[wasm_bindgen(js_name = readBody)]
     pub(super) fn read_body(request: &Request, limit: usize, done: &Function, call: u32);
 
-    /// What requests have in common but for their bodies. `lines`: a name and a value of a header in
-    /// turn. It does not throw; what is no header makes `send` fail.
-    pub(super) fn prepare(fetcher: &JsValue, method: &str, url: &str, lines: &str) -> JsValue;
+    /// What requests have in common but for their URLs and bodies. `lines`: a name and a value of a header
+    /// in turn. It does not throw; what is no header makes `send` fail.
+    pub(super) fn prepare(fetcher: &JsValue, method: &str, lines: &str) -> JsValue;
 
     /// Answers with the status and a `Uint8Array` (or a string, when that is as good) or null, or with
     /// 0 and the name of the error. `target` is what `prepare` made.
     pub(super) fn send(
         target: &JsValue,
+        url: &str,
         body: Option<&[u8]>,
         deadline_ms: Option<u32>,
         hangs_up: bool,

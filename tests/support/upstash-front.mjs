@@ -1,7 +1,8 @@
 /**
  * Upstash's REST dialect in front of a Redis of our own, as far as the cache and the official
- * client need it: `POST /` with one command as a JSON array, `POST /pipeline` with several, a
- * Bearer token, `{"result"}` or `{"error"}`, and Base64 results on `Upstash-Encoding: base64`.
+ * client need it: `POST /` with one command as a JSON array, `POST /pipeline` with several, `GET` with
+ * one command in the path, a Bearer token, `{"result"}` or `{"error"}`, and Base64 results on
+ * `Upstash-Encoding: base64`.
  * It keeps a journal of what it was asked, and can fail in the ways a real one does.
  */
 import http from "node:http";
@@ -16,9 +17,11 @@ export const faults = {
   /** The answer of a proxy that stands in front of a broken server. */
   htmlError: (response) =>
     reply(response, 500, "<html><body>Internal Server Error</body></html>", "text/html"),
-  /** What serverless-redis-http does with bytes that are no text, unless it is asked for Base64. */
-  noTextInPlain: (response, execute) =>
-    response.req.headers["upstash-encoding"] === "base64" ? execute() : reply(response, 500, ""),
+  /** What serverless-redis-http says to a command that is not in a body. */
+  noUrls: (response, execute) =>
+    response.req.method === "POST"
+      ? execute()
+      : reply(response, 404, { error: "SRH: Endpoint not found." }),
   tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
   commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
   /** What Upstash says to a read-only token that writes. */
@@ -103,8 +106,9 @@ export async function startUpstashFront(redis) {
 
   const server = http.createServer(async (request, response) => {
     const text = await bodyOf(request);
-    const commands = parseCommands(request.url, text);
-    journal.push({ path: request.url, headers: request.headers, text, commands: commands ?? [] });
+    const commands = parseCommands(request, text);
+    const { method, url: path, headers } = request;
+    journal.push({ method, path, headers, text, commands: commands ?? [] });
     const execute = () => answer(request, response, commands).catch(() => response.destroy());
     if (fault?.applies(commands ?? [])) {
       fault.act(response, execute, request.url === "/pipeline" ? commands : undefined);
@@ -117,9 +121,6 @@ export async function startUpstashFront(redis) {
   async function answer(request, response, commands) {
     if (request.headers.authorization !== `Bearer ${token}`) {
       return faults.wrongToken(response);
-    }
-    if (request.method !== "POST") {
-      return reply(response, 405, { error: "ERR only POST is understood here" });
     }
     if (!commands) {
       return reply(response, 400, { error: "ERR failed to parse the command" });
@@ -170,9 +171,10 @@ export async function startUpstashFront(redis) {
   };
 }
 
-/** The commands of a request, or null when its body is not of the dialect. */
-function parseCommands(url, text) {
+/** The commands of a request, or null when it is not of the dialect. */
+function parseCommands({ method, url }, text) {
   try {
+    if (method === "GET") return [url.slice(1).split("/").map(decodeURIComponent)];
     const parsed = JSON.parse(text);
     const commands = url === "/pipeline" ? parsed : [parsed];
     const isCommand = (command) => Array.isArray(command) && command.length > 0;

@@ -97,6 +97,23 @@ describeOverRedis("the Upstash front", { timeout: 30_000 }, () => {
     assert.deepEqual(json[2], { result: null });
   });
 
+  test("takes a command from the path of a GET", async () => {
+    const headers = { authorization: `Bearer ${front.token}` };
+    const get = async (path) => {
+      const response = await fetch(front.url + path, { headers });
+      return { status: response.status, json: await response.json() };
+    };
+    await redis.client.set("in:a:url", "ü");
+    await redis.client.lPush("list", "x");
+    const found = { status: 200, json: { result: "ü" } };
+    for (const path of ["/get/in:a:url", "/get/in%3Aa%3Aurl"])
+      assert.deepEqual(await get(path), found);
+    assert.deepEqual(await get("/get/none"), { status: 200, json: { result: null } });
+    const { status, json } = await get("/get/list");
+    assert.equal(status, 400);
+    assert.match(json.error, /^WRONGTYPE/);
+  });
+
   test("writes down commands and counts connections", async () => {
     await post("/", '["get","a"]');
     await post("/pipeline", '[["SET","a","1"],["DEL","a"]]');

@@ -63,18 +63,50 @@ for (const store of ["redis", "resp"]) {
   });
 }
 
-withWorld("bytes that are no text, in a Redis that fails on them", { store: "redis" }, (world) => {
-  test("are a failed lookup once, and then misses that say not-utf8", async () => {
-    world.store.front.fail(faults.noTextInPlain, { only: "GET" });
-    for (const reason of ["redis-error", "not-utf8", "not-utf8"]) {
-      const text = uniqueText();
-      await world.store.client.sendCommand(["SET", keyOf(text), Buffer.from([0xff])]);
-      assert.equal((await world.run(cached(text))).json.cache.reason, reason);
-      await world.settle();
-      assert.equal((await world.run(cached(text))).json.cache.status, "hit");
-    }
+withWorld("a Redis that takes no commands in URLs", { store: "redis" }, (world) => {
+  test("is asked once more by the first lookup, and in bodies after it", async () => {
+    const { client, front } = world.store;
+    front.fail(faults.noUrls);
+    const lookups = () =>
+      front.journal
+        .filter(({ commands }) => commands[0][0].toUpperCase() === "GET")
+        .map(({ method }) => method);
+    const text = uniqueText();
+    assert.equal((await world.run(cached(text))).json.cache.reason, null);
+    await world.stored(keyOf(text));
+    assert.equal((await world.run(cached(text))).json.cache.status, "hit");
+    assert.deepEqual(lookups(), ["GET", "POST", "POST"]);
+    // Exact there, too.
+    const bytes = uniqueText();
+    await client.sendCommand(["SET", keyOf(bytes), Buffer.from([0xff])]);
+    assert.equal((await world.run(cached(bytes))).json.cache.reason, "not-utf8");
+    assert.deepEqual(lookups(), ["GET", "POST", "POST", "POST"]);
   });
 });
+
+withWorld(
+  "a key with other characters than those that a URL may hold",
+  { store: "redis" },
+  (world) => {
+    test("is looked up in a body, and others beside it in URLs", async () => {
+      const { journal } = world.store.front;
+      for (const [namespace, method] of [
+        ["a/b c", "POST"],
+        ["ünï", "POST"],
+        ["a.b-c", "GET"],
+      ]) {
+        const request = cached(uniqueText(), { namespace, ttl: 60 });
+        journal.length = 0;
+        const options = { key: world.keys.everyone };
+        await world.run(request, options);
+        await world.settle();
+        assert.equal(journal[0].method, method, namespace);
+        const { json } = await world.run(request, options);
+        assert.equal(json.cache.status, "hit", namespace);
+      }
+    });
+  },
+);
 
 withWorld("a key that holds something else than a string", { store: "redis" }, (world) => {
   test("is a miss that says wrong-type, and what lies there stays", async () => {

@@ -12,31 +12,39 @@ use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
 use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
 
 /// A Redis behind Upstash's REST dialect.
+///
+/// A single `GET` goes in a URL, which costs less than a body, until the server turns out to know of no such
+/// requests; all else goes in a body.
 #[derive(Debug)]
 pub struct Rest<H> {
     http: H,
     /// Without a slash at its end.
     server: String,
-    /// Those of a request with a body.
-    headers: Headers,
+    /// How replies are asked for, but where the value is ASCII.
     encoding: Encoding,
-    /// Those of a request that is all in its URL. It asks for no encoding.
+    /// Those of a request with a body, which asks for that encoding.
+    body_headers: Headers,
+    /// Those of a request that is all in its URL, and asks for that encoding.
     url_headers: Headers,
-    /// Whether the server may know commands in URLs.
+    /// Those of such a request that asks for none.
+    plain_url_headers: Headers,
+    /// Whether the server may know of commands in URLs.
     takes_urls: Cell<bool>,
 }
 
 impl<H: HttpClient> Rest<H> {
     /// A client for the Redis at `url`, which is asked for Base64: what is not UTF-8 in a value is then
-    /// neither replaced nor an error of the server. What is ASCII needs no such thing, and is asked for in
-    /// a URL, which costs less.
+    /// neither replaced nor an error of the server. What is ASCII needs no such thing.
     pub fn new(http: H, url: &str, token: &Secret) -> Self {
+        let encoded = |headers: Headers| headers.with(ENCODING_HEADER, BASE64);
+        let plain_url_headers = Headers::default().with_bearer(token);
         Self {
             http,
             server: url.trim_end_matches('/').to_owned(),
-            headers: Headers::json().with_bearer(token).with(ENCODING_HEADER, BASE64),
             encoding: Encoding::Base64,
-            url_headers: Headers::default().with_bearer(token),
+            body_headers: encoded(Headers::json().with_bearer(token)),
+            url_headers: encoded(plain_url_headers.clone()),
+            plain_url_headers,
             takes_urls: Cell::new(true),
         }
     }
@@ -47,26 +55,24 @@ impl<H: HttpClient> Rest<H> {
         Self {
             http,
             server: url.trim_end_matches('/').to_owned(),
-            headers: Headers::json(),
             encoding: Encoding::Plain,
+            body_headers: Headers::json(),
             url_headers: Headers::default(),
+            plain_url_headers: Headers::default(),
             takes_urls: Cell::new(false),
         }
     }
 
-    /// Sends a request, with what it has to say in its body or in its URL.
+    /// Sends a request: a `POST` when there is a body, a `GET` when all is in the URL.
     async fn send(
         &self,
         url: &str,
+        headers: &Headers,
         body: Option<&str>,
         deadline: Duration,
     ) -> Result<Response, RedisError> {
-        let (method, headers) = match body {
-            Some(_) => ("POST", &self.headers),
-            None => ("GET", &self.url_headers),
-        };
         let request = Request {
-            method,
+            method: if body.is_some() { "POST" } else { "GET" },
             url,
             headers,
             body,
@@ -79,32 +85,42 @@ impl<H: HttpClient> Rest<H> {
         Ok(self.http.send(request).await?)
     }
 
-    /// The reply to a `GET` in a URL. None when the key cannot stand there, or the server does not know of
-    /// such requests.
-    async fn get_by_url(&self, key: &str, deadline: Duration) -> Result<Option<Reply>, RedisError> {
+    /// The reply to a `GET` in a URL. None when the key does not fit one, or the server knows of no such
+    /// requests.
+    async fn get_by_url(
+        &self,
+        key: &str,
+        encoding: Encoding,
+        deadline: Duration,
+    ) -> Result<Option<Reply>, RedisError> {
         if !self.takes_urls.get() {
             return Ok(None);
         }
         let Some(url) = url_of_get(&self.server, key) else { return Ok(None) };
-        let response = self.send(&url, None, deadline).await?;
+        let headers = match encoding {
+            Encoding::Base64 => &self.url_headers,
+            Encoding::Plain => &self.plain_url_headers,
+        };
+        let response = self.send(&url, headers, None, deadline).await?;
         if matches!(response.status, 404 | 405) {
             self.takes_urls.set(false);
             return Ok(None);
         }
-        let reply = read_single(body_of(&response)?, Encoding::Plain);
-        Ok(Some(match reply.ok_or(RedisError::BadReply)? {
-            // Upstash has replaced what is not UTF-8.
-            Reply::Text(text) if !text.is_ascii() && text.contains('\u{fffd}') => {
-                Reply::Bytes(text.into_bytes())
-            }
-            reply => reply,
-        }))
+        read_single(body_of(&response)?, encoding).map(Some).ok_or(RedisError::BadReply)
     }
 
-    /// The reply to a `GET` in a body.
-    async fn get_by_body(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
-        let replies = self.execute(&[Command::get(key)], deadline).await?;
-        replies.into_iter().next().ok_or(RedisError::BadReply)
+    /// The replies to commands in a body.
+    async fn post(
+        &self,
+        commands: &[Command<'_>],
+        deadline: Duration,
+    ) -> Result<Vec<Reply>, RedisError> {
+        let path = if commands.len() == 1 { "/" } else { "/pipeline" };
+        let url = [&*self.server, path].concat();
+        let body = write_request(commands);
+        let response = self.send(&url, &self.body_headers, Some(&body), deadline).await?;
+        let body = body_of(&response)?;
+        read_replies(body, commands.len(), self.encoding).ok_or(RedisError::BadReply)
     }
 }
 
@@ -125,18 +141,26 @@ impl<H: HttpClient> Redis for Rest<H> {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
-        let path = if commands.len() == 1 { "/" } else { "/pipeline" };
-        let url = [&*self.server, path].concat();
-        let response = self.send(&url, Some(&write_request(commands)), deadline).await?;
-        let body = body_of(&response)?;
-        read_replies(body, commands.len(), self.encoding).ok_or(RedisError::BadReply)
+        if let [Command::Get(key)] = commands
+            && let Some(reply) = self.get_by_url(key, self.encoding, deadline).await?
+        {
+            return Ok(vec![reply]);
+        }
+        self.post(commands, deadline).await
     }
 
     async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
-        match self.get_by_url(key, deadline).await? {
+        match self.get_by_url(key, Encoding::Plain, deadline).await? {
+            // Upstash has replaced what is not UTF-8.
+            Some(Reply::Text(text)) if !text.is_ascii() && text.contains('\u{fffd}') => {
+                Ok(Reply::Bytes(text.into_bytes()))
+            }
             Some(reply) => Ok(reply),
             // In a box, so that what most lookups wait for is not as large.
-            None => self.get_by_body(key, deadline).boxed_local().await,
+            None => {
+                let replies = self.post(&[Command::get(key)], deadline).boxed_local().await?;
+                replies.into_iter().next().ok_or(RedisError::BadReply)
+            }
         }
     }
 }
@@ -154,174 +178,161 @@ impl From<HttpError> for RedisError {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::collections::VecDeque;
 
     use futures_executor::block_on;
 
     use super::*;
-    use crate::http::Response;
 
-    /// Answers every request with the same, and keeps what was asked.
-    struct Canned {
-        answer: Result<Response, HttpError>,
-        asked: RefCell<Vec<(String, String)>>,
-    }
+    type Answer = Result<(u16, &'static str), HttpError>;
+    type Replied = Result<Reply, RedisError>;
 
-    impl HttpClient for Canned {
-        async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
-            self.asked
-                .borrow_mut()
-                .push((request.url.to_owned(), request.body.unwrap_or_default().to_owned()));
-            self.answer.clone()
-        }
-    }
-
-    fn get(answer: Result<(u16, &str), HttpError>) -> Result<Vec<Reply>, RedisError> {
-        let answer = answer.map(|(status, body)| Response {
-            status,
-            body: body.into(),
-            headers: Vec::new(),
-        });
-        let canned = Canned { answer, asked: RefCell::default() };
-        let rest = Rest::new(&canned, "https://redis.example/base/", &Secret::new("token"));
-        let replies = block_on(rest.execute(&[Command::get("k")], Duration::from_millis(5)));
-        let asked = canned.asked.borrow();
-        let expected = ("https://redis.example/base/".to_owned(), r#"["GET","k"]"#.to_owned());
-        assert_eq!(*asked, [expected], "one round trip");
-        replies
-    }
-
-    #[test]
-    fn answers_are_told_apart() {
-        assert_eq!(get(Ok((200, r#"{"result":"dg=="}"#))), Ok(vec![Reply::Text("v".to_owned())]));
-        assert_eq!(get(Ok((200, r#"{"result":"/w=="}"#))), Ok(vec![Reply::Bytes(vec![255])]));
-        assert_eq!(get(Ok((200, r#"{"result":"v"}"#))), Err(RedisError::BadReply));
-        assert_eq!(get(Ok((200, r#"{"result":null}"#))), Ok(vec![Reply::Nil]));
-        let wrong_type = "WRONGTYPE Operation against a key";
-        assert_eq!(
-            get(Ok((400, &format!(r#"{{"error":"{wrong_type}"}}"#)))),
-            Ok(vec![Reply::Error(wrong_type.to_owned())])
-        );
-        assert_eq!(get(Ok((401, r#"{"error":"WRONGPASS"}"#))), Err(RedisError::Unauthorized));
-        assert_eq!(get(Ok((500, "<html>"))), Err(RedisError::Status(500)));
-        assert_eq!(get(Ok((302, ""))), Err(RedisError::Status(302)));
-        assert_eq!(get(Ok((200, "<html>"))), Err(RedisError::BadReply));
-        assert_eq!(get(Ok((400, "<html>"))), Err(RedisError::BadReply));
-        assert_eq!(get(Ok((200, r#"{"result":"v"#))), Err(RedisError::BadReply));
-        assert_eq!(get(Err(HttpError::Unreachable)), Err(RedisError::Unreachable));
-    }
-
-    /// Answers in turn, and notes what it was asked: the method, the URL, whether for Base64.
+    /// Answers in turn, and notes what was asked: method, URL, `base64` if for that, and the body.
     struct Scripted {
-        answers: RefCell<Vec<(u16, &'static str)>>,
-        asked: RefCell<Vec<(String, bool)>>,
-    }
-
-    impl Scripted {
-        fn new(answers: &[(u16, &'static str)]) -> Self {
-            Self { answers: RefCell::new(answers.to_vec()), asked: RefCell::default() }
-        }
+        answers: RefCell<VecDeque<Answer>>,
+        asked: RefCell<Vec<String>>,
     }
 
     impl HttpClient for Scripted {
         async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
             let Request { method, url, headers, body, .. } = request;
-            assert_eq!(body.is_some(), method == "POST");
-            let encoded = headers.as_lines().contains(ENCODING_HEADER);
-            self.asked.borrow_mut().push((format!("{method} {url}"), encoded));
-            let (status, body) = self.answers.borrow_mut().remove(0);
+            let headers = headers.as_lines();
+            assert!(url.starts_with("https://embedded") || headers.contains("Bearer token"));
+            let encoding =
+                if headers.contains("upstash-encoding\nbase64\n") { " base64" } else { "" };
+            let body = body.map(|body| format!(" {body}")).unwrap_or_default();
+            self.asked.borrow_mut().push(format!("{method} {url}{encoding}{body}"));
+            let (status, body) = self.answers.borrow_mut().pop_front().unwrap()?;
             Ok(Response { status, body: body.into(), headers: Vec::new() })
         }
     }
 
-    /// What a client answers of keys, one after the other, and how it asked.
-    fn get_ascii(
+    /// What a client replies of keys, one after the other, and what it asked for that.
+    fn ask(
         client: fn(&Scripted) -> Rest<&Scripted>,
-        answers: &[(u16, &'static str)],
+        get: fn(&Rest<&Scripted>, &str) -> Replied,
+        answers: &[Answer],
         keys: &[&str],
-    ) -> (Vec<Result<Reply, RedisError>>, Vec<(String, bool)>) {
-        let http = Scripted::new(answers);
+    ) -> (Vec<Replied>, Vec<String>) {
+        let answers = RefCell::new(answers.iter().cloned().collect());
+        let http = Scripted { answers, asked: RefCell::default() };
         let rest = client(&http);
-        let get = |key: &&str| block_on(rest.get_ascii(key, Duration::from_millis(5)));
-        let replies = keys.iter().map(get).collect();
+        let replies = keys.iter().map(|key| get(&rest, key)).collect();
         assert!(http.answers.borrow().is_empty(), "{keys:?}");
         (replies, http.asked.take())
     }
 
     fn upstash(http: &Scripted) -> Rest<&Scripted> {
-        Rest::new(http, "https://redis.example/", &Secret::new("token"))
+        Rest::new(http, "https://redis.example/base/", &Secret::new("token"))
     }
 
     fn embedded(http: &Scripted) -> Rest<&Scripted> {
-        Rest::embedded(http, "https://redis.example")
+        Rest::embedded(http, "https://embedded")
     }
 
-    fn asked(requests: &[(&str, bool)]) -> Vec<(String, bool)> {
-        requests.iter().map(|(request, encoded)| ((*request).to_owned(), *encoded)).collect()
+    const PATIENCE: Duration = Duration::from_millis(5);
+
+    fn get(rest: &Rest<&Scripted>, key: &str) -> Replied {
+        block_on(rest.execute(&[Command::get(key)], PATIENCE))
+            .map(|replies| <[Reply; 1]>::try_from(replies).unwrap().into_iter().next().unwrap())
     }
 
-    const BY_URL: (&str, bool) = ("GET https://redis.example/get/n%3Ak", false);
-    const BY_BODY: (&str, bool) = ("POST https://redis.example/", true);
+    fn get_ascii(rest: &Rest<&Scripted>, key: &str) -> Replied {
+        block_on(rest.get_ascii(key, PATIENCE))
+    }
 
-    fn text(text: &str) -> Result<Reply, RedisError> {
+    const BY_URL: &str = "GET https://redis.example/base/get/n%3Ak base64";
+    const ASCII_BY_URL: &str = "GET https://redis.example/base/get/n%3Ak";
+    const BY_BODY: &str = r#"POST https://redis.example/base/ base64 ["GET","n:k"]"#;
+
+    fn text(text: &str) -> Replied {
         Ok(Reply::Text(text.to_owned()))
     }
 
     #[test]
-    fn ascii_is_asked_for_in_a_url_and_in_plain() {
-        for (status, body, expected) in [
-            (200, r#"{"result":"djE="}"#, text("djE=")),
-            (200, r#"{"result":null}"#, Ok(Reply::Nil)),
-            (200, r#"{"result":"\u00fc"}"#, text("ü")),
-            (200, r#"{"result":"a\ufffd"}"#, Ok(Reply::Bytes("a\u{fffd}".into()))),
-            (400, r#"{"error":"WRONGTYPE x"}"#, Ok(Reply::Error("WRONGTYPE x".to_owned()))),
-            (401, "", Err(RedisError::Unauthorized)),
-            (429, "", Err(RedisError::Status(429))),
-            (500, "", Err(RedisError::Status(500))),
-            (200, "<html>", Err(RedisError::BadReply)),
-        ] {
-            let answers = [(status, body), (200, r#"{"result":null}"#)];
-            let (replies, requests) = get_ascii(upstash, &answers, &["n:k", "n:k"]);
-            assert_eq!(replies, [expected, Ok(Reply::Nil)], "{body}");
-            assert_eq!(requests, asked(&[BY_URL, BY_URL]), "{body}");
+    fn answers_are_told_apart() {
+        let in_both: [(Answer, Replied); 10] = [
+            (Ok((200, r#"{"result":null}"#)), Ok(Reply::Nil)),
+            (Ok((400, r#"{"error":"WRONGTYPE x"}"#)), Ok(Reply::Error("WRONGTYPE x".to_owned()))),
+            (Ok((401, r#"{"error":"WRONGPASS"}"#)), Err(RedisError::Unauthorized)),
+            (Ok((429, "")), Err(RedisError::Status(429))),
+            (Ok((500, "<html>")), Err(RedisError::Status(500))),
+            (Ok((302, "")), Err(RedisError::Status(302))),
+            (Ok((200, "<html>")), Err(RedisError::BadReply)),
+            (Ok((400, "<html>")), Err(RedisError::BadReply)),
+            (Ok((200, r#"{"result":"v"#)), Err(RedisError::BadReply)),
+            (Err(HttpError::Unreachable), Err(RedisError::Unreachable)),
+        ];
+        let in_base64 = [
+            (Ok((200, r#"{"result":"dg=="}"#)), text("v")),
+            (Ok((200, r#"{"result":"/w=="}"#)), Ok(Reply::Bytes(vec![255]))),
+            (Ok((200, r#"{"result":"v"}"#)), Err(RedisError::BadReply)),
+        ];
+        for (answer, expected) in in_both.iter().chain(&in_base64) {
+            let (replies, asked) = ask(upstash, get, &[answer.clone()], &["n:k"]);
+            assert_eq!((replies, asked), (vec![expected.clone()], vec![BY_URL.into()]));
+        }
+        let in_plain = [
+            (Ok((200, r#"{"result":"dg=="}"#)), text("dg==")),
+            (Ok((200, r#"{"result":"\u00fc"}"#)), text("ü")),
+            (Ok((200, r#"{"result":"a\ufffd"}"#)), Ok(Reply::Bytes("a\u{fffd}".into()))),
+        ];
+        for (answer, expected) in in_both.iter().chain(&in_plain) {
+            let (replies, asked) = ask(upstash, get_ascii, &[answer.clone()], &["n:k"]);
+            assert_eq!((replies, asked), (vec![expected.clone()], vec![ASCII_BY_URL.into()]));
         }
     }
 
     #[test]
-    fn a_server_that_takes_no_commands_in_urls_is_asked_in_bodies_from_then_on() {
-        let (found, none) = ((200, r#"{"result":"djE="}"#), (200, r#"{"result":null}"#));
-        for status in [404, 405] {
-            let answers = [(status, "{}"), found, none];
-            let (replies, requests) = get_ascii(upstash, &answers, &["n:k", "n:k"]);
-            assert_eq!(replies, [text("v1"), Ok(Reply::Nil)]);
-            assert_eq!(requests, asked(&[BY_URL, BY_BODY, BY_BODY]));
+    fn a_server_that_knows_no_commands_in_urls_is_asked_in_bodies_from_then_on() {
+        let (found, none) = (Ok((200, r#"{"result":"djE="}"#)), Ok((200, r#"{"result":null}"#)));
+        let gets: [fn(&Rest<&Scripted>, &str) -> Replied; 2] = [get, get_ascii];
+        for (get, by_url) in gets.into_iter().zip([BY_URL, ASCII_BY_URL]) {
+            for status in [404, 405] {
+                let answers = [Ok((status, "{}")), found.clone(), none.clone()];
+                let (replies, asked) = ask(upstash, get, &answers, &["n:k", "n:k"]);
+                assert_eq!(replies, [text("v1"), Ok(Reply::Nil)]);
+                assert_eq!(asked, [by_url, BY_BODY, BY_BODY]);
+                let answers = [Ok((status, "{}")), Ok((status, "{}"))];
+                let (replies, _) = ask(upstash, get, &answers, &["n:k"]);
+                assert_eq!(replies, [Err(RedisError::Status(status))]);
+            }
         }
-        let (replies, _) = get_ascii(upstash, &[(404, "{}"), (404, "{}")], &["n:k"]);
-        assert_eq!(replies, [Err(RedisError::Status(404))]);
     }
 
     #[test]
     fn what_does_not_fit_a_url_goes_in_a_body() {
-        let answers = [(200, r#"{"result":"djE="}"#), (200, r#"{"result":"v1"}"#)];
-        let (replies, requests) = get_ascii(upstash, &answers, &["n/k", "n:k"]);
+        let found = Ok((200, r#"{"result":"djE="}"#));
+        let answers = [found.clone(), found];
+        let (replies, asked) = ask(upstash, get, &answers, &["n/k", "n:k"]);
         assert_eq!(replies, [text("v1"), text("v1")]);
-        assert_eq!(requests, asked(&[BY_BODY, BY_URL]));
+        assert_eq!(asked, [&BY_BODY.replace("n:k", "n/k"), BY_URL]);
+    }
 
-        let (replies, requests) = get_ascii(embedded, &[(200, r#"{"result":"v1"}"#)], &["n:k"]);
-        assert_eq!(replies, [text("v1")]);
-        assert_eq!(requests, asked(&[(BY_BODY.0, false)]));
+    #[test]
+    fn the_embedded_store_is_asked_in_bodies_and_in_plain() {
+        for get in [get, get_ascii] {
+            let answers = [Ok((200, r#"{"result":"v1"}"#))];
+            let (replies, asked) = ask(embedded, get, &answers, &["n:k"]);
+            assert_eq!(replies, [text("v1")]);
+            assert_eq!(asked, [r#"POST https://embedded/ ["GET","n:k"]"#]);
+        }
     }
 
     #[test]
     fn several_commands_are_one_pipeline() {
-        let body = br#"[{"result":"OK"},{"error":"ERR x"}]"#.to_vec();
-        let canned = Canned {
-            answer: Ok(Response { status: 200, body, headers: Vec::new() }),
-            asked: RefCell::default(),
+        let both = |rest: &Rest<&Scripted>, key: &str| {
+            let commands = [Command::store(key, "v", None), Command::get(key)];
+            let replies = block_on(rest.execute(&commands, PATIENCE));
+            replies.map(Reply::Array)
         };
-        let rest = Rest::embedded(&canned, "https://redis.example");
-        let commands = [Command::store("k", "v", None), Command::get("k")];
-        let replies = block_on(rest.execute(&commands, Duration::from_millis(5)));
-        assert_eq!(replies, Ok(vec![Reply::ok(), Reply::Error("ERR x".to_owned())]));
-        assert_eq!(canned.asked.borrow().first().unwrap().0, "https://redis.example/pipeline");
+        let answers = [Ok((200, r#"[{"result":"OK"},{"error":"ERR x"}]"#))];
+        let (replies, asked) = ask(upstash, both, &answers, &["k"]);
+        let expected = vec![Reply::ok(), Reply::Error("ERR x".to_owned())];
+        assert_eq!(replies, [Ok(Reply::Array(expected))]);
+        assert_eq!(
+            asked,
+            [r#"POST https://redis.example/base/pipeline base64 [["SET","k","v"],["GET","k"]]"#]
+        );
     }
 }

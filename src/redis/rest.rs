@@ -179,6 +179,7 @@ impl From<HttpError> for RedisError {
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
+    use std::slice;
 
     use futures_executor::block_on;
 
@@ -269,7 +270,7 @@ mod tests {
             (Ok((200, r#"{"result":"v"}"#)), Err(RedisError::BadReply)),
         ];
         for (answer, expected) in in_both.iter().chain(&in_base64) {
-            let (replies, asked) = ask(upstash, get, &[answer.clone()], &["n:k"]);
+            let (replies, asked) = ask(upstash, get, slice::from_ref(answer), &["n:k"]);
             assert_eq!((replies, asked), (vec![expected.clone()], vec![BY_URL.into()]));
         }
         let in_plain = [
@@ -278,7 +279,7 @@ mod tests {
             (Ok((200, r#"{"result":"a\ufffd"}"#)), Ok(Reply::Bytes("a\u{fffd}".into()))),
         ];
         for (answer, expected) in in_both.iter().chain(&in_plain) {
-            let (replies, asked) = ask(upstash, get_ascii, &[answer.clone()], &["n:k"]);
+            let (replies, asked) = ask(upstash, get_ascii, slice::from_ref(answer), &["n:k"]);
             assert_eq!((replies, asked), (vec![expected.clone()], vec![ASCII_BY_URL.into()]));
         }
     }

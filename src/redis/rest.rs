@@ -13,8 +13,8 @@ use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
 
 /// A Redis behind Upstash's REST dialect.
 ///
-/// A single `GET` goes in a URL, which costs less than a body, until the server turns out to know of no such
-/// requests; all else goes in a body.
+/// A single `GET` goes in a URL, which costs less than a body does. All else goes in a body, and a `GET` too
+/// once the server turns out to know of no commands in URLs.
 #[derive(Debug)]
 pub struct Rest<H> {
     http: H,

@@ -216,7 +216,7 @@ async function main() {
   // The bare Worker stands between the two that are compared with it.
   const workers = [
     ["edgememo, hit", NODE_PATH, ["edgememo", built, { ...settings, ...connection }]],
-    ["bare JavaScript Worker, one GET", "/", ["bare", bareModules, connection]],
+    ["bare JavaScript Worker, a lookup", "/", ["bare", bareModules, connection]],
     ["edgememo, hit in memory", NODE_PATH, ["memory", built, inMemory]],
     ["edgememo, hit over RESP", NODE_PATH, ["resp", built, { ...settings, REDIS_URL: redis.url }]],
     ["Worker that answers a constant", "/", ["constant", constantModules, {}]],

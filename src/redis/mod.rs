@@ -38,7 +38,8 @@ pub const MAX_REPLY_BYTES: usize = 10 * 1024 * 1024;
 /// Futures need not be `Send`: a Worker is single-threaded.
 #[expect(async_fn_in_trait, reason = "callers never need to name the future or its bounds")]
 pub trait Redis {
-    /// Sends the commands in one round trip and returns as many replies, in their order.
+    /// Sends the commands in one round trip and returns as many replies, in their order. A `GET` may take a
+    /// second one, as long as a transport tries how to ask for it.
     ///
     /// The deadline starts when the transport does. An error means that nothing is known of any
     /// of the commands; a command that Redis refused is a [`Reply::Error`].

@@ -9,6 +9,7 @@ use super::dialect::{
     BASE64, ENCODING_HEADER, Encoding, read_replies, read_single, url_of_get, write_request,
 };
 use super::{Command, MAX_REPLY_BYTES, Redis, RedisError, Reply};
+use crate::clock;
 use crate::http::{Headers, HttpClient, HttpError, Request, Response, Secret};
 
 /// A Redis behind Upstash's REST dialect.
@@ -20,7 +21,7 @@ pub struct Rest<H> {
     http: H,
     /// Without a slash at its end.
     server: String,
-    /// How replies are asked for, but where the value is ASCII.
+    /// How replies are asked for, but in a URL where the value is ASCII.
     encoding: Encoding,
     /// Those of a request with a body, which asks for that encoding.
     body_headers: Headers,
@@ -28,8 +29,22 @@ pub struct Rest<H> {
     url_headers: Headers,
     /// Those of such a request that asks for none.
     plain_url_headers: Headers,
-    /// Whether the server may know of commands in URLs.
-    takes_urls: Cell<bool>,
+    urls: Cell<Urls>,
+}
+
+/// What is known of a server and commands in URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urls {
+    Untried,
+    Taken,
+    NotTaken,
+}
+
+/// What came of a `GET` in a URL.
+enum ByUrl {
+    Replied(Reply),
+    /// It goes in a body, for which so much time is left.
+    NotTaken(Duration),
 }
 
 impl<H: HttpClient> Rest<H> {
@@ -45,7 +60,7 @@ impl<H: HttpClient> Rest<H> {
             body_headers: encoded(Headers::json().with_bearer(token)),
             url_headers: encoded(plain_url_headers.clone()),
             plain_url_headers,
-            takes_urls: Cell::new(true),
+            urls: Cell::new(Urls::Untried),
         }
     }
 
@@ -59,7 +74,7 @@ impl<H: HttpClient> Rest<H> {
             body_headers: Headers::json(),
             url_headers: Headers::default(),
             plain_url_headers: Headers::default(),
-            takes_urls: Cell::new(false),
+            urls: Cell::new(Urls::NotTaken),
         }
     }
 
@@ -85,28 +100,33 @@ impl<H: HttpClient> Rest<H> {
         Ok(self.http.send(request).await?)
     }
 
-    /// The reply to a `GET` in a URL. None when the key does not fit one, or the server knows of no such
-    /// requests.
+    /// Asks for a key in a URL, where it fits one and the server may know of such requests.
     async fn get_by_url(
         &self,
         key: &str,
         encoding: Encoding,
         deadline: Duration,
-    ) -> Result<Option<Reply>, RedisError> {
-        if !self.takes_urls.get() {
-            return Ok(None);
-        }
-        let Some(url) = url_of_get(&self.server, key) else { return Ok(None) };
+    ) -> Result<ByUrl, RedisError> {
+        let urls = self.urls.get();
+        let url = (urls != Urls::NotTaken).then(|| url_of_get(&self.server, key)).flatten();
+        let Some(url) = url else { return Ok(ByUrl::NotTaken(deadline)) };
         let headers = match encoding {
             Encoding::Base64 => &self.url_headers,
             Encoding::Plain => &self.plain_url_headers,
         };
+        // Of a server that takes them nobody has to know how long it took.
+        let started = if urls == Urls::Untried { clock::now_ms() } else { 0 };
         let response = self.send(&url, headers, None, deadline).await?;
-        if matches!(response.status, 404 | 405) {
-            self.takes_urls.set(false);
-            return Ok(None);
+        if urls == Urls::Untried && matches!(response.status, 403 | 404 | 405 | 414 | 501) {
+            self.urls.set(Urls::NotTaken);
+            let taken = Duration::from_millis(clock::now_ms().saturating_sub(started));
+            return Ok(ByUrl::NotTaken(deadline.saturating_sub(taken)));
         }
-        read_single(body_of(&response)?, encoding).map(Some).ok_or(RedisError::BadReply)
+        let reply = read_single(body_of(&response)?, encoding).ok_or(RedisError::BadReply)?;
+        if response.status == 200 {
+            self.urls.set(Urls::Taken);
+        }
+        Ok(ByUrl::Replied(reply))
     }
 
     /// The replies to commands in a body.
@@ -141,10 +161,12 @@ impl<H: HttpClient> Redis for Rest<H> {
         commands: &[Command<'_>],
         deadline: Duration,
     ) -> Result<Vec<Reply>, RedisError> {
-        if let [Command::Get(key)] = commands
-            && let Some(reply) = self.get_by_url(key, self.encoding, deadline).await?
-        {
-            return Ok(vec![reply]);
+        let mut deadline = deadline;
+        if let [Command::Get(key)] = commands {
+            match self.get_by_url(key, self.encoding, deadline).await? {
+                ByUrl::Replied(reply) => return Ok(vec![reply]),
+                ByUrl::NotTaken(left) => deadline = left,
+            }
         }
         self.post(commands, deadline).await
     }
@@ -152,13 +174,13 @@ impl<H: HttpClient> Redis for Rest<H> {
     async fn get_ascii(&self, key: &str, deadline: Duration) -> Result<Reply, RedisError> {
         match self.get_by_url(key, Encoding::Plain, deadline).await? {
             // Upstash has replaced what is not UTF-8.
-            Some(Reply::Text(text)) if !text.is_ascii() && text.contains('\u{fffd}') => {
+            ByUrl::Replied(Reply::Text(text)) if !text.is_ascii() && text.contains('\u{fffd}') => {
                 Ok(Reply::Bytes(text.into_bytes()))
             }
-            Some(reply) => Ok(reply),
+            ByUrl::Replied(reply) => Ok(reply),
             // In a box, so that what most lookups wait for is not as large.
-            None => {
-                let replies = self.post(&[Command::get(key)], deadline).boxed_local().await?;
+            ByUrl::NotTaken(left) => {
+                let replies = self.post(&[Command::get(key)], left).boxed_local().await?;
                 replies.into_iter().next().ok_or(RedisError::BadReply)
             }
         }
@@ -242,9 +264,11 @@ mod tests {
         block_on(rest.get_ascii(key, PATIENCE))
     }
 
-    const BY_URL: &str = "GET https://redis.example/base/get/n%3Ak base64";
-    const ASCII_BY_URL: &str = "GET https://redis.example/base/get/n%3Ak";
+    const BY_URL: &str = "GET https://redis.example/base/get/n:k base64";
+    const ASCII_BY_URL: &str = "GET https://redis.example/base/get/n:k";
     const BY_BODY: &str = r#"POST https://redis.example/base/ base64 ["GET","n:k"]"#;
+
+    const SLASH_BY_BODY: &str = r#"POST https://redis.example/base/ base64 ["GET","n/k"]"#;
 
     fn text(text: &str) -> Replied {
         Ok(Reply::Text(text.to_owned()))
@@ -252,10 +276,11 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        let in_both: [(Answer, Replied); 10] = [
+        let in_all: [(Answer, Replied); 11] = [
             (Ok((200, r#"{"result":null}"#)), Ok(Reply::Nil)),
             (Ok((400, r#"{"error":"WRONGTYPE x"}"#)), Ok(Reply::Error("WRONGTYPE x".to_owned()))),
             (Ok((401, r#"{"error":"WRONGPASS"}"#)), Err(RedisError::Unauthorized)),
+            (Ok((413, "")), Err(RedisError::Status(413))),
             (Ok((429, "")), Err(RedisError::Status(429))),
             (Ok((500, "<html>")), Err(RedisError::Status(500))),
             (Ok((302, "")), Err(RedisError::Status(302))),
@@ -269,16 +294,18 @@ mod tests {
             (Ok((200, r#"{"result":"/w=="}"#)), Ok(Reply::Bytes(vec![255]))),
             (Ok((200, r#"{"result":"v"}"#)), Err(RedisError::BadReply)),
         ];
-        for (answer, expected) in in_both.iter().chain(&in_base64) {
-            let (replies, asked) = ask(upstash, get, slice::from_ref(answer), &["n:k"]);
-            assert_eq!((replies, asked), (vec![expected.clone()], vec![BY_URL.into()]));
+        for (answer, expected) in in_all.iter().chain(&in_base64) {
+            for (key, request) in [("n:k", BY_URL), ("n/k", SLASH_BY_BODY)] {
+                let (replies, asked) = ask(upstash, get, slice::from_ref(answer), &[key]);
+                assert_eq!((replies, asked), (vec![expected.clone()], vec![request.into()]));
+            }
         }
         let in_plain = [
             (Ok((200, r#"{"result":"dg=="}"#)), text("dg==")),
             (Ok((200, r#"{"result":"\u00fc"}"#)), text("ü")),
             (Ok((200, r#"{"result":"a\ufffd"}"#)), Ok(Reply::Bytes("a\u{fffd}".into()))),
         ];
-        for (answer, expected) in in_both.iter().chain(&in_plain) {
+        for (answer, expected) in in_all.iter().chain(&in_plain) {
             let (replies, asked) = ask(upstash, get_ascii, slice::from_ref(answer), &["n:k"]);
             assert_eq!((replies, asked), (vec![expected.clone()], vec![ASCII_BY_URL.into()]));
         }
@@ -289,15 +316,47 @@ mod tests {
         let (found, none) = (Ok((200, r#"{"result":"djE="}"#)), Ok((200, r#"{"result":null}"#)));
         let gets: [fn(&Rest<&Scripted>, &str) -> Replied; 2] = [get, get_ascii];
         for (get, by_url) in gets.into_iter().zip([BY_URL, ASCII_BY_URL]) {
-            for status in [404, 405] {
+            for status in [403, 404, 405, 414, 501] {
                 let answers = [Ok((status, "{}")), found.clone(), none.clone()];
                 let (replies, asked) = ask(upstash, get, &answers, &["n:k", "n:k"]);
                 assert_eq!(replies, [text("v1"), Ok(Reply::Nil)]);
                 assert_eq!(asked, [by_url, BY_BODY, BY_BODY]);
-                let answers = [Ok((status, "{}")), Ok((status, "{}"))];
-                let (replies, _) = ask(upstash, get, &answers, &["n:k"]);
-                assert_eq!(replies, [Err(RedisError::Status(status))]);
             }
+            let answers = [Ok((404, "{}")), Ok((404, "{}"))];
+            let (replies, _) = ask(upstash, get, &answers, &["n:k"]);
+            assert_eq!(replies, [Err(RedisError::Status(404))]);
+        }
+    }
+
+    #[test]
+    fn a_server_that_has_taken_a_url_is_asked_in_no_other_way() {
+        let (none, found) = (Ok((200, r#"{"result":null}"#)), Ok((200, r#"{"result":"djE="}"#)));
+        let answers = [none, Ok((404, "{}")), found];
+        let (replies, asked) = ask(upstash, get, &answers, &["n:k", "n:k", "n:k"]);
+        assert_eq!(replies, [Ok(Reply::Nil), Err(RedisError::Status(404)), text("v1")]);
+        assert_eq!(asked, [BY_URL, BY_URL, BY_URL]);
+    }
+
+    #[test]
+    fn what_is_asked_again_in_a_body_has_what_is_left_of_the_deadline() {
+        struct Slow(Cell<Option<Duration>>);
+        impl HttpClient for Slow {
+            async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+                if request.method == "POST" {
+                    self.0.set(request.deadline);
+                    return Err(HttpError::Unreachable);
+                }
+                std::thread::sleep(Duration::from_millis(50));
+                Ok(Response { status: 404, ..Response::default() })
+            }
+        }
+        let slow = Slow(Cell::default());
+        for deadline in [2_000, 1] {
+            let rest = Rest::new(&slow, "https://redis.example", &Secret::new("token"));
+            let replied = block_on(rest.get_ascii("k", Duration::from_millis(deadline)));
+            assert_eq!(replied, Err(RedisError::Unreachable));
+            let left = slow.0.take().unwrap();
+            assert!(left <= Duration::from_millis(deadline.saturating_sub(40)), "{left:?}");
         }
     }
 
@@ -307,7 +366,7 @@ mod tests {
         let answers = [found.clone(), found];
         let (replies, asked) = ask(upstash, get, &answers, &["n/k", "n:k"]);
         assert_eq!(replies, [text("v1"), text("v1")]);
-        assert_eq!(asked, [&BY_BODY.replace("n:k", "n/k"), BY_URL]);
+        assert_eq!(asked, [SLASH_BY_BODY, BY_URL]);
     }
 
     #[test]

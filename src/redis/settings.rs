@@ -74,6 +74,10 @@ fn pair(
 ) -> Result<Option<(String, String)>, String> {
     match (variable(url_name), variable(token_name)) {
         (None, None) => Ok(None),
+        // Paths are put after it.
+        (Some(url), Some(_)) if url.contains(['?', '#']) => {
+            Err(format!("{url_name} has to be without ? and #; the token goes in {token_name}"))
+        }
         (Some(url), Some(token)) if url.starts_with("https://") || url.starts_with("http://") => {
             Ok(Some((url, token)))
         }
@@ -218,6 +222,10 @@ mod tests {
             (vec![REST_URL], "UPSTASH_REDIS_REST_TOKEN"),
             (vec![REST_TOKEN], "UPSTASH_REDIS_REST_URL"),
             (vec![("UPSTASH_REDIS_REST_URL", "CANARY"), REST_TOKEN], "UPSTASH_REDIS_REST_URL"),
+            (
+                vec![("KV_REST_API_URL", "https://h?_token=CANARY"), ("KV_REST_API_TOKEN", "t")],
+                "KV_REST_API_TOKEN",
+            ),
             (vec![("REDIS_URL", "CANARY")], "REDIS_URL"),
             (vec![("REDIS_PASSWORD", "CANARY")], "REDIS_HOST"),
             (vec![("REDIS_TLS", "true")], "REDIS_HOST"),

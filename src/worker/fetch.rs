@@ -17,6 +17,8 @@ pub(super) struct Fetch {
     /// Whether what took too long is always ended at once, and not left to itself for a while where
     /// that is cheaper.
     hangs_up: bool,
+    /// What fetch is told of HTTP caches.
+    cache: Option<&'static str>,
     /// The latest, the last of them first: most requests differ from an earlier one in nothing but
     /// their URLs and bodies.
     targets: RefCell<Vec<Target>>,
@@ -35,19 +37,19 @@ struct Target {
 }
 
 impl Fetch {
-    /// To the internet.
-    pub fn global() -> Self {
-        Self::bound(js_sys::global())
+    /// To a Redis on the internet: no HTTP cache answers in its place, whatever a rule for its zone says.
+    pub fn redis() -> Self {
+        Self { cache: Some("no-store"), ..Self::bound(js_sys::global()) }
     }
 
-    /// To the internet, for requests of which one after the other may take too long.
-    pub fn hanging_up() -> Self {
-        Self { hangs_up: true, ..Self::global() }
+    /// To providers on the internet. One request after the other may take too long.
+    pub fn providers() -> Self {
+        Self { hangs_up: true, ..Self::bound(js_sys::global()) }
     }
 
     /// To whatever has a method `fetch`.
     pub fn bound(fetcher: impl Into<JsValue>) -> Self {
-        Self { to: fetcher.into(), hangs_up: false, targets: RefCell::default() }
+        Self { to: fetcher.into(), hangs_up: false, cache: None, targets: RefCell::default() }
     }
 
     fn prepare(&self, method: &str, headers: &Headers) -> JsValue {
@@ -56,7 +58,7 @@ impl Fetch {
         if let Some(place) = targets.iter().position(same) {
             targets.swap(0, place);
         } else {
-            let prepared = glue::prepare(&self.to, method, headers.as_lines());
+            let prepared = glue::prepare(&self.to, method, headers.as_lines(), self.cache);
             let (method, headers) = (method.to_owned(), headers.clone());
             targets.truncate(TARGETS - 1);
             targets.insert(0, Target { method, headers, prepared });

@@ -15,9 +15,10 @@ export function readBody(request, limit, done, call) {
 /**
  * What requests through `fetcher` (the global scope, a service or a Durable Object) have in common. The
  * first of them makes a `Headers` of the `lines`, a name and a value in turn, and fails when it cannot.
+ * `cache` is what `fetch` takes under that name.
  */
-export function prepare(fetcher, method, lines) {
-  return { fetcher, method, lines, headers: undefined };
+export function prepare(fetcher, method, lines, cache) {
+  return { fetcher, method, cache, lines, headers: undefined };
 }
 
 /**
@@ -251,13 +252,20 @@ function pairs(lines) {
 
 /** Ends with the status and the body, or with 0 and the error's name. */
 async function exchange(target, url, body, signal, limit, wanted, isLossy, end) {
-  const { fetcher, method } = target;
+  const { fetcher, method, cache } = target;
   let response;
   let read;
   try {
     target.headers ??= new Headers(pairs(target.lines.split("\n")));
     const { headers } = target;
-    response = await fetcher.fetch(url, { method, redirect: "manual", headers, body, signal });
+    response = await fetcher.fetch(url, {
+      method,
+      redirect: "manual",
+      cache,
+      headers,
+      body,
+      signal,
+    });
     read = await bytesOf(response, limit, isLossy);
   } catch (error) {
     end(0, error?.name);

@@ -39,8 +39,14 @@ extern "C" {
     pub(super) fn read_body(request: &Request, limit: usize, done: &Function, call: u32);
 
     /// What requests have in common but for their URLs and bodies. `lines`: a name and a value of a header
-    /// in turn. It does not throw; what is no header makes `send` fail.
-    pub(super) fn prepare(fetcher: &JsValue, method: &str, lines: &str) -> JsValue;
+    /// in turn. `cache`: what `fetch` takes under that name. It does not throw; what is no header makes
+    /// `send` fail.
+    pub(super) fn prepare(
+        fetcher: &JsValue,
+        method: &str,
+        lines: &str,
+        cache: Option<&str>,
+    ) -> JsValue;
 
     /// Answers with the status and a `Uint8Array` (or a string, when that is as good) or null, or with
     /// 0 and the name of the error. `target` is what `prepare` made.

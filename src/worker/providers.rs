@@ -20,7 +20,7 @@ pub(super) struct Providers {
 
 impl Providers {
     pub fn new(env: &Env) -> Self {
-        Self { fetch: Fetch::hanging_up(), env: JsValue::from(env) }
+        Self { fetch: Fetch::providers(), env: JsValue::from(env) }
     }
 }
 

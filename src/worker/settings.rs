@@ -168,7 +168,7 @@ fn invalid(detail: String) -> Problem {
 /// The Redis that the settings name; without any, the embedded store.
 fn store(env: &Env) -> Result<Store, Problem> {
     match choose(&|name| variable(env, name)).map_err(invalid)? {
-        Choice::Rest { url, token } => Ok(Store::Rest(Rest::new(Fetch::global(), &url, &token))),
+        Choice::Rest { url, token } => Ok(Store::Rest(Rest::new(Fetch::redis(), &url, &token))),
         Choice::Resp(connection) => Ok(Store::Resp(Resp::new(Sockets, connection))),
         Choice::Embedded => embedded(env),
     }

@@ -21,7 +21,7 @@ export const faults = {
   noUrls: (response, execute) =>
     response.req.method === "POST"
       ? execute()
-      : reply(response, 404, { error: "SRH: Endpoint not found." }),
+      : reply(response, 404, { error: "endpoint not found" }),
   tooManyRequests: (response) => reply(response, 429, { error: "ERR max requests limit exceeded" }),
   commandError: (response) => reply(response, 400, { error: "ERR something is wrong" }),
   /** What Upstash says to a read-only token that writes. */
@@ -121,6 +121,9 @@ export async function startUpstashFront(redis) {
   async function answer(request, response, commands) {
     if (request.headers.authorization !== `Bearer ${token}`) {
       return faults.wrongToken(response);
+    }
+    if (!["GET", "POST"].includes(request.method)) {
+      return reply(response, 405, { error: "ERR only GET and POST are understood here" });
     }
     if (!commands) {
       return reply(response, 400, { error: "ERR failed to parse the command" });

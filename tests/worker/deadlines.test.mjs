@@ -94,7 +94,7 @@ async function manualRedis(t) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: clock });
   const asked = [];
   const fetch = () => new Promise((resolve) => asked.push(resolve));
-  const target = prepare({ fetch }, "GET", "https://redis", "");
+  const target = prepare({ fetch }, "GET", "");
   return {
     /** The numbers of the calls that were late, in their order. */
     late: [],
@@ -105,7 +105,8 @@ async function manualRedis(t) {
         if (status === 0) this.late.push(call);
         else this.answered += 1;
       };
-      send(target, undefined, deadline, false, 1024, undefined, true, done, number);
+      const url = "https://redis";
+      send(target, url, undefined, deadline, false, 1024, undefined, true, done, number);
     },
     /** A call whose timer never comes, since its request is gone. */
     callAndVanish(number, deadline) {

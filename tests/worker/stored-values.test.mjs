@@ -63,26 +63,33 @@ for (const store of ["redis", "resp"]) {
   });
 }
 
-withWorld("a Redis that takes no commands in URLs", { store: "redis" }, (world) => {
-  test("is asked once more by the first lookup, and in bodies after it", async () => {
-    const { client, front } = world.store;
-    front.fail(faults.noUrls);
-    const lookups = () =>
-      front.journal
-        .filter(({ commands }) => commands[0][0].toUpperCase() === "GET")
-        .map(({ method }) => method);
-    const text = uniqueText();
-    assert.equal((await world.run(cached(text))).json.cache.reason, null);
-    await world.stored(keyOf(text));
-    assert.equal((await world.run(cached(text))).json.cache.status, "hit");
-    assert.deepEqual(lookups(), ["GET", "POST", "POST"]);
-    // Exact there, too.
-    const bytes = uniqueText();
-    await client.sendCommand(["SET", keyOf(bytes), Buffer.from([0xff])]);
-    assert.equal((await world.run(cached(bytes))).json.cache.reason, "not-utf8");
-    assert.deepEqual(lookups(), ["GET", "POST", "POST", "POST"]);
+for (const node of ["summarizer", "translator"]) {
+  const name = `a Redis that takes no commands in URLs, and the ${node}`;
+  withWorld(name, { store: "redis" }, (world) => {
+    test("is asked once more by the first lookup, and in bodies after it", async () => {
+      const { client, front } = world.store;
+      front.fail(faults.noUrls);
+      const run = async (text) => {
+        const request = { ...cached(text), input: { text, language: "German" } };
+        return (await world.run(request, { node })).json.cache;
+      };
+      const lookups = () =>
+        front.journal
+          .filter(({ commands }) => commands[0][0].toUpperCase() === "GET")
+          .map(({ method }) => method);
+      const text = uniqueText();
+      const { key, reason } = await run(text);
+      assert.equal(reason, null);
+      await world.stored(key);
+      assert.equal((await run(text)).status, "hit");
+      assert.deepEqual(lookups(), ["GET", "POST", "POST"]);
+      // There, too, what is no text is told apart.
+      await client.sendCommand(["SET", key, Buffer.from([0xff])]);
+      assert.equal((await run(text)).reason, "not-utf8");
+      assert.deepEqual(lookups(), ["GET", "POST", "POST", "POST"]);
+    });
   });
-});
+}
 
 withWorld(
   "a key with other characters than those that a URL may hold",

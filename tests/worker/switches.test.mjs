@@ -84,7 +84,7 @@ withWorld("the commands that reach Redis", { store: "redis", workflows: "tests" 
     const { json } = await world.run(cached(uniqueText()), { node: "alone" });
     const { key } = json.cache;
     const value = await world.stored(key);
-    assert.deepEqual(requests(), [[["GET", key]], [["SETEX", key, "3600", value]]]);
+    assert.deepEqual(requests(), [[["get", key]], [["SETEX", key, "3600", value]]]);
   });
 
   test("a miss that shares its execution takes a lease, and gives it back with the write", async () => {
@@ -95,7 +95,7 @@ withWorld("the commands that reach Redis", { store: "redis", workflows: "tests" 
     const [lease, failure] = ["lease", "failure"].map((what) => `edgememo:${hash(key)}:${what}`);
     const token = claim[0][2];
     assert.match(token, /^[0-9a-f]{26}$/);
-    assert.deepEqual(lookup, [["GET", key]]);
+    assert.deepEqual(lookup, [["get", key]]);
     assert.deepEqual(claim, [
       ["SET", lease, token, "PX", "10000", "NX"],
       ["MGET", key, failure],
@@ -130,15 +130,30 @@ withWorld("the commands that reach Redis", { store: "redis", workflows: "tests" 
     // What would follow the response has come by then.
     const { json } = await world.run(cached(uniqueText()), { node: "alone" });
     await world.stored(json.cache.key);
-    assert.deepEqual(requests()[0], [["GET", key]]);
+    assert.deepEqual(requests()[0], [["get", key]]);
     assert.equal(requests().length, 3);
   });
 
+  test("a lookup is in the URL, and no HTTP cache may answer it", async () => {
+    const { json } = await world.run(cached(uniqueText()), { node: "alone" });
+    const [{ method, path, headers, text }] = world.store.front.journal;
+    assert.deepEqual([method, path, text], ["GET", `/get/${json.cache.key}`, ""]);
+    assert.equal(headers["cache-control"], "no-cache");
+    await world.stored(json.cache.key);
+  });
+
   test("Redis gets its token in the Authorization header and nowhere else", async () => {
-    await world.run(cached(uniqueText()), { node: "alone" });
-    const [{ headers, text }] = world.store.front.journal;
-    const { authorization, ...others } = headers;
-    assert.equal(authorization, `Bearer ${world.store.front.token}`);
-    assert.doesNotMatch(JSON.stringify([others, text]), /CANARY/);
+    const { json } = await world.run(cached(uniqueText()), { node: "together" });
+    await world.stored(json.cache.key);
+    const { journal, token } = world.store.front;
+    assert.deepEqual(
+      journal.map(({ method }) => method),
+      ["GET", "POST", "POST"],
+    );
+    for (const { path, headers, text } of journal) {
+      const { authorization, ...others } = headers;
+      assert.equal(authorization, `Bearer ${token}`);
+      assert.doesNotMatch(JSON.stringify([path, others, text]), /CANARY/);
+    }
   });
 });

@@ -57,7 +57,7 @@ pub fn write_request(commands: &[Command<'_>]) -> String {
 /// to be encoded, which not every server takes back, and for one that is too long.
 pub fn url_of_get(server: &str, key: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
-    // `.` and `..` are steps in a path. No key needs a dot at its start, so that none has one.
+    // `.` and `..` are steps in a path. To be on the safe side, no dot is at the start of what goes there.
     let is_segment = (1..=MAX_KEY_IN_URL).contains(&key.len()) && !key.starts_with('.');
     (is_segment && key.bytes().all(is_plain)).then(|| [server, "/get/", key].concat())
 }

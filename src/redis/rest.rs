@@ -201,9 +201,12 @@ impl From<HttpError> for RedisError {
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
+    use std::future::poll_fn;
     use std::slice;
+    use std::task::Poll;
 
     use futures_executor::block_on;
+    use futures_util::future::join;
 
     use super::*;
 
@@ -358,6 +361,35 @@ mod tests {
             let left = slow.0.take().unwrap();
             assert!(left <= Duration::from_millis(deadline.saturating_sub(40)), "{left:?}");
         }
+    }
+
+    #[test]
+    fn of_lookups_at_once_each_is_asked_again_and_the_next_is_not() {
+        /// Lets others run before it answers.
+        struct Yielding(RefCell<Vec<String>>);
+        impl HttpClient for Yielding {
+            async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
+                self.0.borrow_mut().push(request.method.to_owned());
+                let mut has_run = false;
+                let others = poll_fn(|context| {
+                    if std::mem::replace(&mut has_run, true) {
+                        return Poll::Ready(());
+                    }
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                });
+                others.await;
+                let status = if request.method == "GET" { 404 } else { 200 };
+                let body = r#"{"result":null}"#.into();
+                Ok(Response { status, body, ..Response::default() })
+            }
+        }
+        let http = Yielding(RefCell::default());
+        let rest = Rest::new(&http, "https://redis.example", &Secret::new("token"));
+        let both = join(rest.get_ascii("a", PATIENCE), rest.get_ascii("b", PATIENCE));
+        assert_eq!(block_on(both), (Ok(Reply::Nil), Ok(Reply::Nil)));
+        assert_eq!(block_on(rest.get_ascii("a", PATIENCE)), Ok(Reply::Nil));
+        assert_eq!(http.0.take(), ["GET", "GET", "POST", "POST", "POST"]);
     }
 
     #[test]

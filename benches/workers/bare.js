@@ -1,6 +1,6 @@
 // The least that a JavaScript Worker can do for a cached answer: hash the body, ask Upstash once, with a
-// POST as its official client does, and return what is there. No parsing of the input, no canonical form, no caller
-// check.
+// POST as its official client does, and return what is there. No parsing of the input, no canonical
+// form, no caller check.
 const encoder = new TextEncoder();
 
 export default {

@@ -54,7 +54,7 @@ pub fn write_request(commands: &[Command<'_>]) -> String {
 }
 
 /// The URL of a `GET` at the server of that URL, which has no slash at its end. None for a key that would have
-/// to be encoded, which not every server takes back, and for one that is too long.
+/// to be encoded, which not every server undoes, and for one that is too long.
 pub fn url_of_get(server: &str, key: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
     // `.` and `..` are steps in a path. To be on the safe side, no dot is at the start of what goes there.
